@@ -1,0 +1,1 @@
+"""Sparkplug B 3.0: payloads, topics, and the session machines of both ends."""

@@ -1,0 +1,1 @@
+"""Simulated mines and recordings that drive the real edge agent."""

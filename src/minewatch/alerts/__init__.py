@@ -1,0 +1,1 @@
+"""Rules and limits, and the life of an alert."""

@@ -1,0 +1,1 @@
+"""MQTT or a recording in, columns of readings out."""

@@ -1,0 +1,1 @@
+"""Every numba function of this room; arrays in, arrays out, nothing of ours imported."""

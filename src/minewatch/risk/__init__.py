@@ -1,0 +1,1 @@
+"""Zones, equipment, exposure: not built yet."""

@@ -1,0 +1,1 @@
+"""HTTP, push and pages for people and programs."""
