@@ -28,7 +28,7 @@ def npm(root: Path, *calls: str) -> None:
 
 
 def install(root: Path) -> None:
-    """Install what the lock file pins, unless exactly that is installed already (so it also works offline)."""
+    """Install what the lock file pins, unless just that is installed already (so it works offline too)."""
     web = root / "dashboards/web"
     lock, mark = web / "package-lock.json", web / "node_modules/.installed-lock"
     if mark.exists() and mark.read_bytes() == lock.read_bytes():

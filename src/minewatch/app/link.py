@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import socket
 import struct
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
-from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -54,14 +53,15 @@ def plain(body: Any) -> Any:
     return body
 
 
-@cache
-def _adapter(kind: Hashable) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+_adapters: dict[type[Any], TypeAdapter[Any]] = {}
 
 
 def read(kind: type[T], body: Any) -> T:
     """Return a JSON body as the contract it was; what does not fit raises pydantic's ValidationError."""
-    value: T = _adapter(kind).validate_python(body)
+    adapter = _adapters.get(kind)
+    if adapter is None:
+        adapter = _adapters[kind] = TypeAdapter(kind)
+    value: T = adapter.validate_python(body)
     return value
 
 
@@ -179,7 +179,7 @@ class Link:
         return len(self._waiting)
 
     def receive(self, *, at_most: int = 8 * 1024 * 1024) -> list[Frame]:
-        """Return the frames that have arrived; raises EOFError when the peer closed, OSError when it broke."""
+        """Return the frames that have arrived; raises EOFError when the peer closed it, OSError if broken."""
         self.socket.setblocking(False)
         taken = 0
         closed = False
