@@ -1,0 +1,95 @@
+"""Which messages of a gateway's spool the service holds, so that a repeat is known by its id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from minewatch.contracts import B1, Deliveries, Watermark
+
+SpoolName = tuple[str, str]  # gateway as site/gateway, identity of its spool file
+
+
+class Held:
+    """The ids held of one spool: all up to ``upto`` and those in ``above``."""
+
+    __slots__ = ("above", "upto")
+
+    def __init__(self, upto: int = 0, above: Sequence[int] = ()) -> None:
+        self.upto = upto
+        self.above = set(above)
+
+    def admit(self, ids: Sequence[int]) -> list[bool]:
+        """Note ids in the order they came; True for each that is new."""
+        fresh = []
+        for number in ids:
+            new = number > self.upto and number not in self.above
+            fresh.append(new)
+            if new:
+                self.above.add(number)
+        self._close_up()
+        return fresh
+
+    def forget_before(self, first: int) -> bool:
+        """Take note that the sender no longer has ids below ``first``; True when that moves the watermark."""
+        if first - 1 <= self.upto:
+            return False
+        self.upto = first - 1
+        self.above = {number for number in self.above if number > self.upto}
+        self._close_up()
+        return True
+
+    def _close_up(self) -> None:
+        while self.upto + 1 in self.above:
+            self.upto += 1
+            self.above.discard(self.upto)
+
+
+class Ledger:
+    """The ids held of every spool, and which of them changed since they were last stored."""
+
+    def __init__(self, marks: Sequence[Watermark] = ()) -> None:
+        self._held = {(mark.gateway, mark.spool): Held(mark.upto, mark.above) for mark in marks}
+        self._changed: set[SpoolName] = set()
+        self.repeats = 0
+
+    def admit(self, deliveries: Deliveries, names: Mapping[int, SpoolName]) -> B1:
+        """Return, per message, whether its rows are new; messages without an id always are."""
+        fresh = np.ones(len(deliveries.msg_id), np.bool_)
+        spools = deliveries.spool
+        for spool in np.unique(spools).tolist():
+            where = np.flatnonzero((spools == spool) & (deliveries.msg_id >= 0))
+            if not len(where):
+                continue
+            name = names[spool]
+            held = self._held.setdefault(name, Held())
+            self._changed.add(name)
+            ids = deliveries.msg_id[where]
+            if not held.above and ids[0] == held.upto + 1 and bool(np.all(np.diff(ids) == 1)):
+                held.upto = int(ids[-1])  # the usual case: nothing lost, nothing repeated
+                continue
+            fresh[where] = held.admit(ids.tolist())
+        self.repeats += int(len(fresh) - np.count_nonzero(fresh))
+        return fresh
+
+    def forget_before(self, name: SpoolName, first: int) -> None:
+        """Take note of the lowest id that a spool still has (older ones were acknowledged or evicted)."""
+        if self._held.setdefault(name, Held()).forget_before(first):
+            self._changed.add(name)
+
+    def touch(self, name: SpoolName) -> None:
+        """Let a spool's watermark be told again: a sender that came back may have missed it."""
+        if name in self._held:
+            self._changed.add(name)
+
+    def changed(self) -> tuple[Watermark, ...]:
+        """Return the watermarks that moved; they stay changed until ``stored`` says so."""
+        return tuple(
+            Watermark(name[0], name[1], self._held[name].upto, tuple(sorted(self._held[name].above)))
+            for name in sorted(self._changed)
+        )
+
+    def stored(self, marks: Sequence[Watermark]) -> None:
+        """Take note that these watermarks are in the store, as they stand now."""
+        self._changed.difference_update((mark.gateway, mark.spool) for mark in marks)
