@@ -1,0 +1,269 @@
+r"""Readings in; alerts, telemetry and acknowledgements out. Live, replay and tests all go through here.
+
+::
+
+    batch --> live rows ------> engine --> transitions --> alert book --> records (journal)
+          \-> historical rows -> second engine --> retrospective alerts --^
+           \-> buffer --> telemetry store, with the watermarks --> acknowledgement
+
+Time is an argument. One pipeline belongs to a partition of gateways, never to the process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import structlog
+
+from minewatch.alerts.book import AlertBook
+from minewatch.alerts.rules import RuleSet
+from minewatch.app.delivery import Ledger
+from minewatch.app.points import Points
+from minewatch.contracts import (
+    I4,
+    AlertEvent,
+    Command,
+    GatewayInfo,
+    PointInfo,
+    ReadingBatch,
+    RecordStore,
+    ScoreBatch,
+    TelemetryStore,
+    Transitions,
+    Watermark,
+)
+from minewatch.detect.catalogue import DETECTORS
+from minewatch.detect.engine import Engine
+from minewatch.detect.settings import DetectSettings
+from minewatch.errors import StoreBusy, StoreError
+
+log = structlog.get_logger(__name__)
+
+GAP = next(index for index, detector in enumerate(DETECTORS) if detector.name == "gap")
+NAMES = tuple(detector.name for detector in DETECTORS)
+
+
+class Pipeline:
+    """Engine, alert book and stores, wired in the order that keeps every reading and every alert."""
+
+    def __init__(
+        self,
+        detect: DetectSettings,
+        rules: RuleSet,
+        book: AlertBook,
+        telemetry: TelemetryStore,
+        records: RecordStore,
+        *,
+        now_ns: int,
+    ) -> None:
+        self.rules = rules
+        self.book = book
+        self.telemetry = telemetry
+        self.records = records
+        self.points = Points(records.points())
+        self.ledger = Ledger(telemetry.watermarks())
+        self.engine = Engine(detect)
+        self.second = Engine(detect)  # scores historical rows, so that live state never sees them
+        self.gateways: dict[str, GatewayInfo] = {}
+        self.started_ns = now_ns
+        self.readings = 0
+        self.store_problem = ""
+        self.record_problem = ""
+        self._unrecorded: list[AlertEvent] = []
+        self._buffer: list[ReadingBatch] = []
+        self._scores: list[ScoreBatch] = []
+        self._events: list[AlertEvent] = []
+        self.waiting = 0
+        if self.points.infos:
+            self._adopt(list(enumerate(self.points.infos)), first=0)
+
+    # ---- points and gateways -------------------------------------------------------------------
+
+    def register(self, infos: Iterable[PointInfo]) -> I4:
+        """Return the dense index of each point, making new ones known to every part."""
+        known = len(self.points)
+        rows: list[int] = []
+        fresh: dict[int, PointInfo] = {}
+        for info in infos:
+            index, changed = self.points.register(info)
+            rows.append(index)
+            if changed:
+                fresh[index] = info
+        if fresh:
+            self.records.save_points(fresh)
+            self._adopt(sorted(fresh.items()), first=known)
+        return np.asarray(rows, np.int32)
+
+    def _adopt(self, points: Sequence[tuple[int, PointInfo]], *, first: int) -> None:
+        self.telemetry.add_points(dict(points))
+        new = [info for index, info in points if index >= first]
+        for engine in (self.engine, self.second):
+            for index, info in points:
+                if index < first:
+                    engine.replace_point(index, info)
+            engine.add_points(new)
+        everything = dict(enumerate(self.points.infos))
+        table = self.book.bind(self.rules, everything)
+        self.engine.set_limits(table)
+        self.second.set_limits(table)
+
+    def link(self, gateway: GatewayInfo, now_ns: int) -> tuple[AlertEvent, ...]:
+        """Take note of a gateway's session; its loss is an alert of its own class."""
+        name = f"{gateway.site}/{gateway.gateway}"
+        before = self.gateways.get(name)
+        self.gateways[name] = gateway
+        if gateway.spool and gateway.spool_first:
+            self.ledger.forget_before((name, gateway.spool), gateway.spool_first)
+        if gateway.spool and gateway.online:
+            self.ledger.touch((name, gateway.spool))
+        if gateway.online and not (before and before.online):
+            self.points.mark_seen(self.points.of_gateway(gateway.site, gateway.gateway), now_ns)
+        return self._record(self.book.link(gateway, now_ns))
+
+    # ---- readings ------------------------------------------------------------------------------
+
+    def take(self, batch: ReadingBatch, now_ns: int) -> tuple[AlertEvent, ...]:
+        """Score readings, raise and clear alerts, keep the readings for the store."""
+        if not len(batch):
+            return ()
+        self.readings += len(batch)
+        live = ~batch.historical
+        if live.all():
+            return self._live(batch, now_ns)
+        events = self._live(batch.take(live), now_ns) if live.any() else ()
+        return events + self._historical(batch.take(batch.historical), now_ns)
+
+    def _live(self, batch: ReadingBatch, now_ns: int) -> tuple[AlertEvent, ...]:
+        findings = self.engine.step(batch)
+        batch = replace(batch, quality=np.maximum(batch.quality, findings.quality))
+        self.points.heard(batch, now_ns)
+        self._keep(batch)
+        if len(findings.scores.point):
+            self._scores.append(findings.scores)
+        return self._apply(findings.transitions, now_ns)
+
+    def _historical(self, batch: ReadingBatch, now_ns: int) -> tuple[AlertEvent, ...]:
+        batch = batch.take(np.argsort(batch.ts_ns, kind="stable"))
+        findings = self.second.step(batch)
+        self._keep(replace(batch, quality=np.maximum(batch.quality, findings.quality)))
+        return self._apply(findings.transitions, now_ns, retrospective=True)
+
+    def _keep(self, batch: ReadingBatch) -> None:
+        self._buffer.append(batch)
+        self.waiting += len(batch)
+
+    def _apply(
+        self, transitions: Transitions, now_ns: int, *, retrospective: bool = False
+    ) -> tuple[AlertEvent, ...]:
+        if not len(transitions.key):
+            return ()
+        return self._record(self.book.apply(transitions, now_ns, retrospective=retrospective))
+
+    def _record(self, events: Sequence[AlertEvent]) -> tuple[AlertEvent, ...]:
+        """Write events to the journal, first those it refused; only what is written is told to anyone."""
+        if not events and not self._unrecorded:
+            return ()
+        self._unrecorded.extend(events)
+        try:
+            kept = tuple(self.records.append(self._unrecorded))
+        except StoreError as error:
+            if not self.record_problem:
+                log.error("journal refuses events; they are kept", problem=str(error))
+            self.record_problem = str(error)
+            return ()
+        if self.record_problem:
+            log.info("journal takes events again", kept=len(kept))
+            self.record_problem = ""
+        self._unrecorded = []
+        self._events.extend(kept)
+        return kept
+
+    # ---- time and commands ---------------------------------------------------------------------
+
+    def tick(self, now_ns: int) -> tuple[AlertEvent, ...]:
+        """Look at what only the clock can tell: silent sensors, gateways gone for longer than their grace."""
+        events: tuple[AlertEvent, ...] = ()
+        for gateway in list(self.gateways.values()):
+            if not gateway.online:
+                # one alert for the gateway stands for all its sensors; theirs start anew when it is back
+                self.points.mark_seen(self.points.of_gateway(gateway.site, gateway.gateway), now_ns)
+                events += self._record(self.book.link(gateway, now_ns))
+        transitions = self.engine.tick(now_ns, self.points.seen_ns(self.started_ns))
+        return events + self._apply(transitions, now_ns) + self._record(())
+
+    def command(self, command: Command, now_ns: int) -> AlertEvent:
+        """Carry out what a person asks; a repeat gives the first answer. Raises CommandRefused, NotFound."""
+        if command.key and (before := self.records.event_by_key(command.key)) is not None:
+            return before
+        kept = self._record([self.book.command(command, now_ns)])
+        if not kept:
+            raise StoreBusy(f"the journal cannot be written, the command waits: {self.record_problem}")
+        return kept[-1]
+
+    # ---- the store -----------------------------------------------------------------------------
+
+    def flush(self) -> tuple[Watermark, ...]:
+        """Write what waits to the telemetry store; return the watermarks that may now be acknowledged.
+
+        When the store refuses, everything is kept and ``store_problem`` says why.
+        """
+        marks = self.ledger.changed()
+        try:
+            if self._buffer or marks:
+                self._write(marks)
+            if self._scores:
+                self.telemetry.write_scores(_join_scores(self._scores), NAMES)
+                self._scores = []
+            if self._events:
+                self.telemetry.write_events(self._events)
+                self._events = []
+        except StoreError as error:
+            if not self.store_problem:
+                log.error("store refuses; readings are kept and not acknowledged", problem=str(error))
+            self.store_problem = str(error)
+            return () if self.waiting else marks
+        if self.store_problem:
+            log.info("store takes readings again")
+            self.store_problem = ""
+        return marks
+
+    def _write(self, marks: Sequence[Watermark]) -> None:
+        batch = ReadingBatch.join(self._buffer)
+        self._buffer = [batch]
+        written = self.telemetry.write(batch, marks)
+        self._buffer, self.waiting = [], 0
+        self.ledger.stored(marks)
+        if written.rejected:
+            log.error("store rejected readings", rejected=written.rejected, reasons=dict(written.reasons))
+
+    # ---- restart -------------------------------------------------------------------------------
+
+    def catch_up(self, from_ns: int, now_ns: int) -> int:
+        """Score what the store holds after a snapshot, as if never stopped; return the rows scored."""
+        rows = 0
+        seen = self.engine.last_ns()
+        for batch in self.telemetry.since(from_ns):
+            fresh = batch.take(batch.ts_ns > seen[batch.point])
+            if len(fresh):
+                rows += len(fresh)
+                findings = self.engine.step(fresh)
+                self.points.heard(fresh, now_ns)
+                self._apply(findings.transitions, now_ns)
+        return rows
+
+    def resume_alerts(self) -> None:
+        """Tell the engine which limits stand in alert, so that they can return to normal."""
+        keys, since = self.book.active_keys()
+        self.engine.resume(keys, since)
+
+
+def _join_scores(scores: Sequence[ScoreBatch]) -> ScoreBatch:
+    return ScoreBatch(
+        np.concatenate([s.point for s in scores]),
+        np.concatenate([s.ts_ns for s in scores]),
+        np.concatenate([s.detector for s in scores]),
+        np.concatenate([s.score for s in scores]),
+        np.concatenate([s.evidence for s in scores]),
+    )

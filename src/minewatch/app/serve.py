@@ -1,0 +1,42 @@
+"""The serve process: FastAPI, pages and push, with the core at the other end of a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+from minewatch.app.clock import SystemClock
+from minewatch.app.core_client import CoreClient
+from minewatch.config import Config
+from minewatch.serve.http import create_app
+from minewatch.serve.server import make_server
+from minewatch.store.records import open_records
+
+
+def run_serve(
+    config: Config, listener: socket.socket, stop: Callable[[], bool], ready: Callable[[], None]
+) -> None:
+    """Run the serve process on a socket that is bound already, so that a restart keeps the port."""
+    asyncio.run(_serve(config, listener, stop, ready))
+
+
+async def _serve(
+    config: Config, listener: socket.socket, stop: Callable[[], bool], ready: Callable[[], None]
+) -> None:
+    clock = SystemClock()
+    records = open_records(config.records, config.data, writer=False)
+    core = CoreClient(config.socket, clock, telemetry=config.telemetry.kind)
+    await core.start()
+    server = make_server(create_app(records, core, config.serve, clock), config.serve)
+    serving = asyncio.create_task(server.serve([listener]))
+    try:
+        while not stop() and not serving.done():
+            if server.started:
+                ready()
+            await asyncio.sleep(0.05)
+    finally:
+        server.should_exit = True
+        await serving
+        await core.stop()
+        records.close()
