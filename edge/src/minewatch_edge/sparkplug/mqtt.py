@@ -1,0 +1,306 @@
+"""A thin MQTT connection on paho: one read of the socket for many messages, a fresh will for each CONNECT.
+
+Two ways to run it: `start` lets paho's own thread run it, `drive` runs it in the caller's thread with select.
+A broker that is down is a state (`problem`), never an exception.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from minewatch_edge.sparkplug.actions import Publish
+
+_READ_BYTES = 262_144
+_PACKETS_A_READ = 4_096  # then other work gets its turn
+_WITH_WILL = 0x04  # MQTT 5 DISCONNECT reason that Sparkplug asks of an edge node
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How to trust the broker (``ca_file``, empty = the system's) and, if it asks, prove who we are."""
+
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+
+    def context(self) -> ssl.SSLContext:
+        """Return the context; raise OSError (or its child ssl.SSLError) when a file cannot be read."""
+        made = ssl.create_default_context(cafile=self.ca_file or None)
+        if self.cert_file:
+            made.load_cert_chain(self.cert_file, self.key_file or None)
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where the broker is and who we are to it; ``protocol`` is 4 (MQTT 3.1.1) or 5."""
+
+    host: str
+    port: int = 1883
+    client_id: str = ""
+    username: str = ""
+    password: str = ""
+    tls: Tls | None = None
+    keepalive_s: int = 30
+    protocol: int = 4
+    connect_timeout_s: float = 5.0
+    retry_min_s: float = 1.0
+    retry_max_s: float = 30.0
+
+
+class Handler(Protocol):
+    """What a connection asks and tells; called in the thread that runs it, and must not raise."""
+
+    def will(self) -> Publish:
+        """Return the will of the CONNECT that is about to go out."""
+
+    def subscriptions(self) -> Sequence[tuple[str, int]]:
+        """Return what to subscribe to, (topic, QoS)."""
+
+    def subscribed(self) -> None:
+        """Learn that the broker confirmed every subscription."""
+
+    def message(self, topic: str, payload: bytes) -> None:
+        """Take one message."""
+
+    def lost(self, why: str) -> None:
+        """Learn that the connection is gone."""
+
+
+class BufferedSocket:
+    """A socket that reads far ahead, so that paho's three small reads a packet cost no system call."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._buffer = b""
+        self._at = 0
+
+    def fileno(self) -> int:
+        """Return the descriptor for select."""
+        return self._sock.fileno()
+
+    def pending(self) -> int:
+        """Return how many bytes can be read without select knowing about them."""
+        inside = self._sock.pending() if isinstance(self._sock, ssl.SSLSocket) else 0
+        return len(self._buffer) - self._at + inside
+
+    def recv(self, size: int) -> bytes:
+        """Return up to ``size`` bytes, from what was read ahead if there is any."""
+        if self._at >= len(self._buffer):
+            self._buffer = b""
+            self._at = 0
+            self._buffer = self._sock.recv(_READ_BYTES)
+        piece = self._buffer[self._at : self._at + size]
+        self._at += len(piece)
+        return piece
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+
+class _Client(paho.Client):
+    """paho with the buffered socket; `_create_socket` is private, so a test holds it in place."""
+
+    def _create_socket(self) -> Any:
+        return BufferedSocket(super()._create_socket())  # type: ignore[arg-type]  # never a websocket here
+
+    def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
+        """Read packets until the buffer is empty or others must have their turn."""
+        rc = super().loop_read(max_packets)
+        for _ in range(_PACKETS_A_READ):
+            sock: Any = self._sock
+            if rc != paho.MQTT_ERR_SUCCESS or sock is None or not sock.pending():
+                break
+            rc = super().loop_read(max_packets)
+        return rc
+
+
+class Connection:
+    """One connection to one broker, made again by itself whenever it is lost.
+
+    ``connected`` is true from the broker's consent on; ``problem`` says in a line what keeps it from that,
+    and is empty when nothing does.
+    """
+
+    def __init__(self, broker: Broker, handler: Handler) -> None:
+        self.broker = broker
+        self.connected = False
+        self.problem = "not connected yet"
+        self._handler = handler
+        self._subscription = -1
+        self._retry_at = 0.0
+        self._retry_s = broker.retry_min_s
+        self._client = self._make_client()
+        self._asked = False
+        self._threaded = False
+
+    def start(self) -> None:
+        """Run in a thread of paho's own; the broker may come later."""
+        self._threaded = True
+        self._connect_async()
+        self._client.loop_start()
+
+    def stop(self, *, with_will: bool = False) -> None:
+        """Disconnect for good and end paho's thread if there is one; what was published goes out first."""
+        self._disconnect(with_will=with_will)
+        self._client.loop_stop()
+        self._handover("disconnected")
+
+    def drop(self, *, with_will: bool = False) -> None:
+        """Disconnect and let `drive` or the thread connect anew (a primary host went offline)."""
+        if self._threaded:  # paho's thread connects anew only after a loss, so the loss is made
+            self._shutdown()
+        else:
+            self._disconnect(with_will=with_will)
+
+    def publish(self, message: Publish) -> bool:
+        """Hand a message over; False when there is no connection, and then nothing was kept."""
+        if not self.connected:
+            return False
+        info = self._client.publish(message.topic, message.payload, message.qos, message.retain)
+        return info.rc == paho.MQTT_ERR_SUCCESS
+
+    def drive(
+        self, timeout_s: float, now_s: float, others: Sequence[socket.socket] = ()
+    ) -> list[socket.socket]:
+        """Do what the connection needs for at most ``timeout_s``; return which of ``others`` can be read.
+
+        ``now_s`` is a clock that never goes back. It returns early when something came in.
+        """
+        if self._client.socket() is None and now_s >= self._retry_at:
+            self._try_connect(now_s)
+        sock: Any = self._client.socket()
+        if sock is None:
+            wait = max(0.0, min(timeout_s, self._retry_at - now_s))
+            return list(select.select(list(others), [], [], wait)[0])
+        wait = 0.0 if sock.pending() else timeout_s
+        writes = [sock] if self._client.want_write() else []
+        readable, writable, _ = select.select([sock, *others], writes, [], wait)
+        if sock in readable or sock.pending():
+            self._client.loop_read()
+        if writable:
+            self._client.loop_write()
+        self._client.loop_misc()
+        if self._client.socket() is None and self._retry_at <= now_s:
+            self._back_off(now_s)
+        return [s for s in others if s in readable]
+
+    def _make_client(self) -> _Client:
+        broker = self.broker
+        five = broker.protocol == 5
+        client = _Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=broker.client_id,
+            protocol=paho.MQTTv5 if five else paho.MQTTv311,
+            clean_session=None if five else True,
+        )
+        client.connect_timeout = broker.connect_timeout_s
+        client.reconnect_delay_set(max(1, round(broker.retry_min_s)), max(1, round(broker.retry_max_s)))
+        if broker.username:
+            client.username_pw_set(broker.username, broker.password or None)
+        if broker.tls is not None:
+            client.tls_set_context(broker.tls.context())
+        client.on_pre_connect = self._on_pre_connect
+        client.on_connect = self._on_connect
+        client.on_connect_fail = self._on_connect_fail
+        client.on_subscribe = self._on_subscribe
+        client.on_disconnect = self._on_disconnect
+        take = self._handler.message
+        client.on_message = lambda _client, _data, m: take(m.topic, bytes(m.payload))
+        return client
+
+    def _connect_async(self) -> None:
+        broker = self.broker
+        if broker.protocol == 5:
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # as paho has it
+            properties.SessionExpiryInterval = 0
+            self._client.connect_async(
+                broker.host, broker.port, broker.keepalive_s, clean_start=True, properties=properties
+            )
+        else:
+            self._client.connect_async(broker.host, broker.port, broker.keepalive_s)
+        self._asked = True
+
+    def _try_connect(self, now_s: float) -> None:
+        if not self._asked:
+            self._connect_async()
+        try:
+            self._client.reconnect()
+        except (OSError, ValueError) as error:  # ValueError: a host name that cannot be one
+            self._refused(str(error))
+        if self._client.socket() is None:
+            self._back_off(now_s)
+
+    def _back_off(self, now_s: float) -> None:
+        self._retry_at = now_s + self._retry_s
+        self._retry_s = min(self._retry_s * 2, self.broker.retry_max_s)
+
+    def _refused(self, why: str) -> None:
+        self.problem = f"no connection to the broker {self.broker.host}:{self.broker.port}: {why}"
+
+    def _on_pre_connect(self, _client: paho.Client, _data: object) -> None:
+        will = self._handler.will()
+        self._client.will_set(will.topic, will.payload, will.qos, will.retain)
+
+    def _on_connect(
+        self, client: paho.Client, _data: object, _flags: object, code: ReasonCode, _properties: object
+    ) -> None:
+        if code.is_failure:
+            self._refused(f"{code}; check username, password and the broker's access list")
+            return
+        self.connected = True
+        self.problem = "waiting for the broker to confirm the subscriptions"
+        _, mid = client.subscribe([(topic, qos) for topic, qos in self._handler.subscriptions()])
+        self._subscription = mid if mid is not None else -1
+
+    def _on_connect_fail(self, _client: paho.Client, _data: object) -> None:
+        self._refused("it does not answer")
+
+    def _on_subscribe(
+        self, _client: paho.Client, _data: object, mid: int, codes: list[ReasonCode], _properties: object
+    ) -> None:
+        if mid != self._subscription:
+            return
+        if any(code.is_failure for code in codes):
+            self._refused("it refuses the subscriptions; check the broker's access list")
+            return
+        self.problem = ""
+        self._retry_s = self.broker.retry_min_s
+        self._handler.subscribed()
+
+    def _on_disconnect(
+        self, _client: paho.Client, _data: object, _flags: object, code: ReasonCode, _properties: object
+    ) -> None:
+        self._handover(str(code))
+
+    def _handover(self, why: str) -> None:
+        was, self.connected = self.connected, False
+        if was:
+            self._refused(f"connection lost ({why})")
+            self._handler.lost(why)
+
+    def _disconnect(self, *, with_will: bool) -> None:
+        if self._client.socket() is None:
+            return
+        if self.broker.protocol == 5 and with_will:
+            self._client.disconnect(reasoncode=ReasonCode(PacketTypes.DISCONNECT, identifier=_WITH_WILL))
+        else:
+            self._client.disconnect()
+
+    def _shutdown(self) -> None:
+        sock: Any = self._client.socket()
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_WR)
