@@ -17,12 +17,13 @@ MSG_ID = "minewatch/msg_id"
 ACK = "minewatch/ack"
 SPOOL = "minewatch/spool"
 SPOOL_ROWS = "minewatch/spool_rows"
+SPOOL_FIRST = "minewatch/spool_first"
 VERSION = "minewatch/version"
 INTERVAL = "minewatch/interval_s"
 
 # Aliases of the node's own metrics; those of the devices follow. ACK and SPOOL are commands of the host and
 # keep their names, so that a host can send them before it has read an alias.
-NODE_ALIASES = {MSG_ID: 1, SPOOL_ROWS: 2, VERSION: 3, INTERVAL: 4}
+NODE_ALIASES = {MSG_ID: 1, SPOOL_ROWS: 2, VERSION: 3, INTERVAL: 4, SPOOL_FIRST: 5}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,7 @@ _NODE_TYPES = {
     ACK: DataType.UINT64,
     SPOOL: DataType.STRING,
     SPOOL_ROWS: DataType.UINT64,
+    SPOOL_FIRST: DataType.UINT64,
     VERSION: DataType.STRING,
     INTERVAL: DataType.DOUBLE,
 }

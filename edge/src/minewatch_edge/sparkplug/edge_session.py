@@ -62,6 +62,7 @@ class EdgeSession:
             births.MSG_ID: 0,
             births.ACK: 0,
             births.SPOOL_ROWS: 0,
+            births.SPOOL_FIRST: 0,
             births.VERSION: version,
             births.INTERVAL: float(interval_s),
         }
@@ -156,9 +157,15 @@ class EdgeSession:
         found = self._device(device)
         _remember(found, [(found.find(m), ts, value, quality) for m, ts, value, quality in readings], None)
 
-    def set_node_values(self, now_ms: int, *, spool_rows: int, msg_id: int | None = None) -> list[EdgeAction]:
-        """Take the node's own figures; return an NDATA when one changed while the node is born."""
-        news: dict[str, Value] = {births.SPOOL_ROWS: spool_rows}
+    def set_node_values(
+        self, now_ms: int, *, spool_rows: int, spool_first: int = 0, msg_id: int | None = None
+    ) -> list[EdgeAction]:
+        """Take the node's own figures; return an NDATA when one changed while the node is born.
+
+        ``spool_first`` is the lowest id the spool still holds or will ever send again (0 = unknown): a host
+        does not wait for ids below it, which a full spool has given up.
+        """
+        news: dict[str, Value] = {births.SPOOL_ROWS: spool_rows, births.SPOOL_FIRST: spool_first}
         if msg_id is not None:
             news[births.MSG_ID] = msg_id
         changed = {name: value for name, value in news.items() if self._values[name] != value}

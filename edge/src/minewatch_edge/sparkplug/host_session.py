@@ -1,0 +1,291 @@
+"""The host application's half of Sparkplug sessions, without input or output: time in, events out.
+
+Births, deaths, data in sequence, a reorder buffer, rebirth requests (rate-limited and spread), own STATE.
+DATA is handed on undecoded; only its sequence number is read here, through a function the caller may replace
+by a faster one. A caller with a fast path of its own asks `in_order` first and `receive` when that says no.
+Source: Eclipse Sparkplug 3.0, chapters 5 and 6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from minewatch_edge.errors import WireError
+from minewatch_edge.sparkplug import births, codec, topics
+from minewatch_edge.sparkplug.actions import Publish
+from minewatch_edge.sparkplug.events import (
+    Data,
+    DeviceBirth,
+    DeviceDeath,
+    HostEvent,
+    NodeBirth,
+    NodeDeath,
+    RebirthAsked,
+    Reconnect,
+    Rejected,
+    SequenceGap,
+)
+from minewatch_edge.sparkplug.schema import DataType
+from minewatch_edge.sparkplug.state import HostState, decode_state, encode_state
+
+_NEVER = -(1 << 62)
+
+
+@dataclass(slots=True)
+class NodeState:
+    """One node as the host follows it; ``expected`` is the next sequence number, -1 while it is not born."""
+
+    group: str
+    node: str
+    expected: int = -1
+    bd_seq: int | None = None
+    held: dict[int, tuple[topics.Topic, bytes]] = field(default_factory=dict)
+    requested_ms: int = _NEVER
+
+    @property
+    def online(self) -> bool:
+        """Whether the node is born and not dead."""
+        return self.expected >= 0
+
+
+class HostSession:
+    """Every node a host hears, and the host's own STATE."""
+
+    def __init__(
+        self,
+        host_id: str,
+        rng: Random,
+        *,
+        reorder_ms: int = 1_000,
+        rebirth_interval_ms: int = 5_000,
+        rebirth_jitter_ms: int = 1_000,
+        max_nodes: int = 10_000,
+        sequence: Callable[[bytes], int | None] = codec.sequence,
+    ) -> None:
+        """``rng`` spreads rebirth requests; ``sequence`` reads a payload's seq or raises WireError."""
+        self.host_id = topics.check_id("host", host_id)
+        self.nodes: dict[tuple[str, str], NodeState] = {}
+        self._topic = topics.state_topic(host_id)
+        self._rng = rng
+        self._reorder_ms = reorder_ms
+        self._interval_ms = rebirth_interval_ms
+        self._jitter_ms = rebirth_jitter_ms
+        self._max_nodes = max_nodes
+        self._sequence = sequence
+        self._state_ms = 0
+        self._floor_ms = 0
+        self._announced = False
+        self._waiting: dict[tuple[str, str], int] = {}  # node -> when its held messages are given up on
+        self._rebirths: dict[tuple[str, str], int] = {}  # node -> when to ask it
+
+    def will(self, now_ms: int) -> Publish:
+        """Begin a new connection and return the offline STATE that CONNECT must carry as its will."""
+        self._announced = False
+        self._state_ms = max(now_ms, self._floor_ms)
+        return self._state(online=False, timestamp_ms=self._state_ms)
+
+    def subscriptions(self) -> tuple[tuple[str, int], ...]:
+        """Return (topic, QoS) to subscribe to before STATE goes out."""
+        return (self._topic, 1), (f"{topics.NAMESPACE}/#", 1)
+
+    def on_subscribed(self) -> Publish:
+        """Return the online STATE, with the same time as the will of this connection."""
+        self._announced = True
+        return self._state(online=True, timestamp_ms=self._state_ms)
+
+    def on_disconnected(self, now_ms: int) -> list[HostEvent]:
+        """Give every node up: without the broker nothing is known of any."""
+        self._announced = False
+        return [e for node in self.nodes.values() if node.online for e in self._die(node, now_ms)]
+
+    def death(self, now_ms: int) -> Publish:
+        """Return the offline STATE to send before an intended disconnect."""
+        self._announced = False
+        return self._state(online=False, timestamp_ms=max(now_ms, self._state_ms))
+
+    def in_order(self, node: NodeState, seq: int) -> bool:
+        """Take a DATA message by its sequence number alone; False when `receive` has to look at it."""
+        if seq != node.expected or node.held:
+            return False
+        node.expected = (seq + 1) & 255
+        return True
+
+    def receive(self, topic: str, payload: bytes, now_ms: int) -> list[HostEvent]:
+        """Handle one message from the broker."""
+        try:
+            parsed = topics.parse(topic)
+        except WireError as error:
+            return [Rejected(topic, "topic", str(error))]
+        try:
+            return self._handle(parsed, payload, now_ms)
+        except WireError as error:
+            return [Rejected(topic, "payload", str(error))]
+
+    def tick(self, now_ms: int) -> list[HostEvent]:
+        """Do what has come due: give up on missing messages, send rebirth requests."""
+        events: list[HostEvent] = []
+        for key in _due(self._waiting, now_ms, self._reorder_ms):
+            events += self._give_up(self.nodes[key], now_ms)
+        for key in _due(self._rebirths, now_ms, self._interval_ms + self._jitter_ms):
+            events += self._ask(self.nodes[key], now_ms)
+        return events
+
+    def next_tick_ms(self) -> int | None:
+        """Return when `tick` next has something to do, None when nothing waits."""
+        due = [*self._waiting.values(), *self._rebirths.values()]
+        return min(due) if due else None
+
+    def request_rebirth(self, group: str, node: str, now_ms: int) -> None:
+        """Ask a node for its births at the next fitting moment (alias unknown, births contradictory)."""
+        found = self.nodes.get((group, node))
+        if found is not None:
+            self._schedule(found, now_ms)
+
+    def acknowledge(self, group: str, node: str, spool: str, upto: int, now_ms: int) -> Publish:
+        """Return the command that tells a node which spool ids the store holds."""
+        metrics = (
+            codec.Metric(births.ACK, datatype=DataType.UINT64, timestamp_ms=now_ms, value=upto),
+            codec.Metric(births.SPOOL, datatype=DataType.STRING, timestamp_ms=now_ms, value=spool),
+        )
+        return _command(group, node, metrics, now_ms)
+
+    def _handle(self, topic: topics.Topic, payload: bytes, now_ms: int) -> list[HostEvent]:
+        if topic.verb == topics.STATE:
+            return self._on_own_state(payload) if topic.host == self.host_id else []
+        if topic.verb in ("NCMD", "DCMD"):
+            return []
+        node = self.nodes.get((topic.group, topic.node))
+        if node is None:
+            if len(self.nodes) >= self._max_nodes:
+                return [Rejected(str(topic), "too-many-nodes", f"{self._max_nodes} nodes are known")]
+            node = self.nodes[topic.group, topic.node] = NodeState(topic.group, topic.node)
+        if topic.verb == "NBIRTH":
+            return self._on_birth(node, payload, now_ms)
+        if topic.verb == "NDEATH":
+            return self._on_death(node, topic, payload, now_ms)
+        return self._on_sequenced(node, topic, payload, now_ms)
+
+    def _on_own_state(self, payload: bytes) -> list[HostEvent]:
+        """Answer a STATE under our own name that is not what we said on this connection."""
+        state = decode_state(payload)
+        if not self._announced:
+            return []
+        if state.timestamp_ms > self._state_ms:
+            self._floor_ms = state.timestamp_ms + 1
+            return [Reconnect(f"the broker keeps a STATE of {self.host_id!r} that is newer than this one")]
+        return [] if state.online else [self._state(online=True, timestamp_ms=self._state_ms)]
+
+    def _on_birth(self, node: NodeState, payload: bytes, now_ms: int) -> list[HostEvent]:
+        message = codec.decode(payload)
+        events = self._release(node, now_ms) if node.online else []
+        bd_seq = message.named(births.BD_SEQ)
+        again = node.online
+        node.bd_seq = bd_seq.value if bd_seq is not None and isinstance(bd_seq.value, int) else None
+        node.expected = ((message.seq or 0) + 1) & 255
+        self._rebirths.pop((node.group, node.node), None)
+        return [*events, NodeBirth(node.group, node.node, message, now_ms, again)]
+
+    def _on_death(self, node: NodeState, topic: topics.Topic, payload: bytes, now_ms: int) -> list[HostEvent]:
+        bd_seq = codec.decode(payload).named(births.BD_SEQ)
+        said = bd_seq.value if bd_seq is not None else None
+        if not node.online:
+            return []  # the will that follows an NDEATH, or a node this host never heard
+        if said != node.bd_seq:
+            return [Rejected(str(topic), "stale-death", f"bdSeq {said!r} died, {node.bd_seq!r} is alive")]
+        return self._die(node, now_ms)
+
+    def _die(self, node: NodeState, now_ms: int) -> list[HostEvent]:
+        events = self._release(node, now_ms)
+        node.expected = -1
+        self._rebirths.pop((node.group, node.node), None)
+        return [*events, NodeDeath(node.group, node.node, now_ms)]
+
+    def _on_sequenced(
+        self, node: NodeState, topic: topics.Topic, payload: bytes, now_ms: int
+    ) -> list[HostEvent]:
+        seq = self._sequence(payload)
+        if seq is None or seq > 255:
+            return [Rejected(str(topic), "no-seq", f"sequence number is {seq}, not 0..255")]
+        if not node.online:
+            self._schedule(node, now_ms)
+            return [Rejected(str(topic), "not-born", "data of a node whose birth was not seen")]
+        events: list[HostEvent] = []
+        if seq in node.held:  # a whole round of 256 without the missing one
+            events = self._give_up(node, now_ms)
+        if seq == node.expected:
+            events += self._apply(topic, payload, now_ms)
+            node.expected = (seq + 1) & 255
+            return events + self._drain(node, now_ms)
+        if not node.held:
+            self._waiting[node.group, node.node] = now_ms + self._reorder_ms
+        node.held[seq] = (topic, payload)
+        return events + (self._give_up(node, now_ms) if self._reorder_ms <= 0 else [])
+
+    def _drain(self, node: NodeState, now_ms: int) -> list[HostEvent]:
+        """Apply held messages that are in order now."""
+        events: list[HostEvent] = []
+        while node.held and (found := node.held.pop(node.expected, None)) is not None:
+            events += self._apply(*found, now_ms)
+            node.expected = (node.expected + 1) & 255
+        if not node.held:
+            self._waiting.pop((node.group, node.node), None)
+        return events
+
+    def _give_up(self, node: NodeState, now_ms: int) -> list[HostEvent]:
+        """Say that messages are missing, go on with those that came, and ask for births."""
+        first = min(node.held, key=lambda seq: (seq - node.expected) & 255)
+        gap = SequenceGap(node.group, node.node, node.expected, first)
+        events = self._release(node, now_ms)
+        self._schedule(node, now_ms)
+        return [gap, *events]
+
+    def _release(self, node: NodeState, now_ms: int) -> list[HostEvent]:
+        """Apply every held message in order of sequence: each is read by the aliases of the present birth."""
+        base = node.expected
+        events: list[HostEvent] = []
+        for seq in sorted(node.held, key=lambda seq: (seq - base) & 255):
+            events += self._apply(*node.held[seq], now_ms)
+            node.expected = (seq + 1) & 255
+        node.held.clear()
+        self._waiting.pop((node.group, node.node), None)
+        return events
+
+    def _apply(self, topic: topics.Topic, payload: bytes, now_ms: int) -> list[HostEvent]:
+        if topic.verb in ("DDATA", "NDATA"):
+            return [Data(topic.group, topic.node, topic.device, payload, now_ms)]
+        try:
+            message = codec.decode(payload)
+        except WireError as error:
+            return [Rejected(str(topic), "payload", str(error))]
+        if topic.verb == "DBIRTH":
+            return [DeviceBirth(topic.group, topic.node, topic.device, message, now_ms)]
+        when = now_ms if message.timestamp_ms is None else message.timestamp_ms
+        return [DeviceDeath(topic.group, topic.node, topic.device, when)]
+
+    def _schedule(self, node: NodeState, now_ms: int) -> None:
+        key = (node.group, node.node)
+        if key not in self._rebirths:
+            soonest = now_ms + int(self._rng.random() * self._jitter_ms)
+            later = node.requested_ms + self._interval_ms
+            self._rebirths[key] = later if soonest < later <= now_ms + self._interval_ms else soonest
+
+    def _ask(self, node: NodeState, now_ms: int) -> list[HostEvent]:
+        self._rebirths.pop((node.group, node.node), None)
+        node.requested_ms = now_ms
+        metric = codec.Metric(births.REBIRTH, datatype=DataType.BOOLEAN, timestamp_ms=now_ms, value=True)
+        return [RebirthAsked(node.group, node.node), _command(node.group, node.node, (metric,), now_ms)]
+
+    def _state(self, *, online: bool, timestamp_ms: int) -> Publish:
+        return Publish(self._topic, encode_state(HostState(online, timestamp_ms)), qos=1, retain=True)
+
+
+def _due(times: dict[tuple[str, str], int], now_ms: int, furthest_ms: int) -> list[tuple[str, str]]:
+    """Return the nodes whose time has come, or lies further ahead than it can since a clock was set back."""
+    return [key for key, due in times.items() if due <= now_ms or due > now_ms + furthest_ms]
+
+
+def _command(group: str, node: str, metrics: tuple[codec.Metric, ...], now_ms: int) -> Publish:
+    raw = codec.encode(codec.Message(metrics, now_ms))
+    return Publish(topics.node_topic(group, "NCMD", node), raw)
