@@ -14,7 +14,7 @@ PROFILE = "default.toml"
 
 
 def shipped() -> Path:
-    """Return the folder of the shipped packs: ``rules/`` of a checkout, else ``minewatch/data/rules`` of a wheel."""
+    """Return the shipped packs' folder: ``rules/`` of a checkout, ``minewatch/data/rules`` of a wheel."""
     checkout = Path(__file__).resolve().parents[3] / "rules"
     if (checkout / PROFILE).is_file():
         return checkout

@@ -13,22 +13,23 @@ class AlertSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     packs: tuple[str, ...] = Field(
-        (),
-        description="Names of the shipped rule packs in force (`kz-coal`, `signal`, ...); empty means the list in "
-        "`rules/default.toml`.",
+        default=(),
+        description="Names of the shipped rule packs in force (`kz-coal`, `signal`, ...); "
+        "empty means the list in `rules/default.toml`.",
     )
     rule_dirs: tuple[Path, ...] = Field(
-        (), description="Folders with the mine's own rule packs (`*.toml`), read after the shipped ones."
+        default=(),
+        description="Folders with the mine's own rule packs (`*.toml`), read after the shipped ones.",
     )
     gateway_offline_grace_s: float = Field(
-        10.0,
+        default=10.0,
         ge=0,
         le=600,
         description="How long a gateway may be away before its silence becomes an alert, in seconds.",
     )
     gateway_offline_priority: int = Field(
-        2, ge=1, le=4, description="Priority of the alert for a silent gateway: 1 is the most urgent."
+        default=2, ge=1, le=4, description="Priority of the alert for a silent gateway: 1 is the most urgent."
     )
     gateway_offline_page: bool = Field(
-        True, description="Whether a silent gateway calls a person or is only shown."
+        default=True, description="Whether a silent gateway calls a person or is only shown."
     )

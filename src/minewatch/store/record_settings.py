@@ -13,11 +13,11 @@ class RecordSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     path: Path = Field(
-        Path("records.sqlite"),
+        default=Path("records.sqlite"),
         description="The database file; a relative path starts at the data folder.",
     )
     busy_timeout_s: float = Field(
-        5.0,
+        default=5.0,
         gt=0,
         le=60,
         description="How long to wait for another process that holds the file, in seconds, before saying so.",

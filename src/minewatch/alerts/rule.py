@@ -1,0 +1,88 @@
+"""One rule: what limit holds where, on whose word, and what a person is told when it is crossed."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date
+
+from minewatch.alerts import globs
+from minewatch.contracts import Comparison, PointInfo, Text
+
+EVERY = "*"  # a rule about signals, not about one quantity
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Where a rule applies: globs on the point's zone, place, site and metric; all four must fit."""
+
+    zone: tuple[str, ...] = globs.ANY
+    place: tuple[str, ...] = globs.ANY
+    site: tuple[str, ...] = globs.ANY
+    metric: tuple[str, ...] = globs.ANY
+
+    def fits(self, point: PointInfo) -> bool:
+        """Say whether a point lies where the rule applies."""
+        return (
+            globs.matches(self.zone, point.zone)
+            and globs.matches(self.place, point.place)
+            and globs.matches(self.site, point.site)
+            and globs.matches(self.metric, point.metric)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One limit: a detector's statistic compared with a threshold, and who says so.
+
+    ``threshold`` and ``deadband`` are in the unit of the statistic; ``intervals`` > 0 raises the threshold to
+    that many normal intervals of a point (loss of signal). ``page`` says whether a person is called.
+    """
+
+    id: str
+    quantity: str
+    unit: str
+    detector: str
+    detector_id: int
+    comparison: Comparison
+    threshold: float
+    deadband: float
+    on_delay_s: float
+    off_delay_s: float
+    priority: int
+    page: bool
+    jurisdiction: str
+    citation: str
+    verified: bool
+    evidence: str
+    effective_from: date
+    match: Match
+    message: Text
+    intervals: float = 0.0
+    where: str = ""
+
+    def concerns(self, point: PointInfo) -> bool:
+        """Say whether the rule speaks of the point's quantity at the point's place, whatever its unit."""
+        return self.quantity in (EVERY, point.quantity) and self.match.fits(point)
+
+    def applies(self, point: PointInfo) -> bool:
+        """Say whether the rule holds for a point: quantity, unit and place fit."""
+        return self.unit in (EVERY, point.unit) and self.concerns(point)
+
+    def threshold_at(self, point: PointInfo) -> float:
+        """Return the threshold in force at a point."""
+        return max(self.threshold, self.intervals * point.interval_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A rule in force at a point."""
+
+    rule: Rule
+    point: PointInfo
+
+
+def key_of(rule_id: str, place: str) -> int:
+    """Return the stable key of (rule, place): the first 8 bytes of their SHA-256, signed, big-endian."""
+    digest = hashlib.sha256(f"{rule_id}\0{place}".encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)

@@ -1,0 +1,131 @@
+"""Say in three languages why an alert was raised or has returned: value, unit, limit, duration."""
+
+from __future__ import annotations
+
+import math
+
+from minewatch.alerts.rule import EVERY, Binding
+from minewatch.contracts import Comparison, Text
+
+SIGNS = {
+    Comparison.ABOVE: ">",
+    Comparison.AT_OR_ABOVE: "≥",
+    Comparison.BELOW: "<",
+    Comparison.AT_OR_BELOW: "≤",
+}
+# what the statistic of a detector is called: kk, ru, en
+STATISTICS = {
+    "value": Text("өлшенген мән", "измерено", "measured"),
+    "mean-15min": Text("15 минуттық орташа", "среднее за 15 мин", "15 min mean"),
+    "twa-8h": Text("8 сағаттық орташа", "среднее за 8 ч", "8 h average"),
+    "shift-mean": Text("ауысымдық орташа", "среднесменное", "shift mean"),
+    "rate-of-rise": Text("өсу жылдамдығы", "скорость роста", "rate of rise"),
+    "ewma": Text("әдеттегіден ауытқу (EWMA)", "отклонение от обычного (EWMA)", "departure from usual (EWMA)"),
+    "cusum": Text("деңгейдің ығысуы (CUSUM)", "сдвиг уровня (CUSUM)", "shift of level (CUSUM)"),
+    "stuck": Text("мән өзгермеген уақыт", "значение не менялось", "value unchanged for"),
+    "gap": Text("сигнал жоқ уақыт", "нет сигнала", "no signal for"),
+    "link": Text("байланыс жоқ уақыт", "нет связи", "no link for"),
+}
+UNITS = {
+    "rate-of-rise": "{unit}/min",
+    "ewma": "σ",
+    "cusum": "σ",
+    "range": "1",
+    "sentinel": "1",
+    "stuck": "s",
+    "gap": "s",
+}
+TIMES = ("gap", "stuck", "link")  # statistics that are a number of seconds
+FLAGS = {
+    "range": Text(
+        "көрсетім аспаптың өлшеу ауқымынан тыс",
+        "показание вне диапазона прибора",
+        "the reading is outside the instrument's range",
+    ),
+    "sentinel": Text(
+        "аспап өлшемнің орнына ақау кодын береді",
+        "прибор передаёт код неисправности вместо измерения",
+        "the instrument sends a fault code instead of a measurement",
+    ),
+}
+AGAIN = Text("көрсетімдер қайта келіп тұр", "показания снова поступают", "usable readings arrive again")
+
+
+def statistic_unit(detector: str, unit: str) -> str:
+    """Return the unit of a detector's statistic for readings in ``unit``."""
+    return UNITS.get(detector, "{unit}").format(unit=unit)
+
+
+def number(value: float, language: str) -> str:
+    """Write a number as people of the language do: at most four figures, comma in kk and ru."""
+    if not math.isfinite(value):
+        return "—"
+    text = f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return text if language == "en" else text.replace(".", ",")
+
+
+def duration(nanoseconds: int, language: str) -> str:
+    """Write a duration in its one or two largest units: 45 s, 12 min 5 s, 3 h 20 min."""
+    names = {"kk": ("сағ", "мин", "с"), "ru": ("ч", "мин", "с"), "en": ("h", "min", "s")}[language]
+    seconds = max(0, round(nanoseconds / 1e9))
+    parts = (seconds // 3600, seconds // 60 % 60, seconds % 60)
+    first = next((i for i, part in enumerate(parts) if part), 2)
+    shown = [f"{parts[i]} {names[i]}" for i in range(first, min(first + 2, 3)) if parts[i] or i == first]
+    return " ".join(shown)
+
+
+def raised(binding: Binding, value: float, lasted_ns: int) -> Text:
+    """Return why an alert was raised: the statistic against its limit, and for how long."""
+    if binding.rule.detector in TIMES:
+        lasted_ns = 0  # the statistic itself says how long
+    return Text(
+        kk=_condition(binding, value, "kk") + _since(lasted_ns, "kk", "шарт {} бойы тұр"),
+        ru=_condition(binding, value, "ru") + _since(lasted_ns, "ru", "условие держится {}"),
+        en=_condition(binding, value, "en") + _since(lasted_ns, "en", "has lasted {}"),
+    )
+
+
+def cleared(binding: Binding, value: float, lasted_ns: int) -> Text:
+    """Return what is said when the condition is over: the statistic now and how long it lasted."""
+    return Text(
+        kk="қалыпқа келді: " + _now(binding, value, "kk") + _since(lasted_ns, "kk", "{} созылды"),
+        ru="вернулось в норму: " + _now(binding, value, "ru") + _since(lasted_ns, "ru", "длилось {}"),
+        en="back to normal: " + _now(binding, value, "en") + _since(lasted_ns, "en", "it lasted {}"),
+    )
+
+
+def _since(lasted_ns: int, language: str, frame: str) -> str:
+    return "; " + frame.format(duration(lasted_ns, language)) if lasted_ns >= 500_000_000 else ""
+
+
+def _condition(binding: Binding, value: float, language: str) -> str:
+    rule = binding.rule
+    if rule.detector in FLAGS:
+        return str(getattr(FLAGS[rule.detector], language))
+    limit = _amount(binding, rule.threshold_at(binding.point), language)
+    word = {"kk": "шек", "ru": "предел", "en": "limit"}[language]
+    return f"{_statistic(binding, value, language)} ({word} {SIGNS[rule.comparison]} {limit})"
+
+
+def _now(binding: Binding, value: float, language: str) -> str:
+    detector = binding.rule.detector
+    if detector in FLAGS or detector in TIMES:
+        return str(getattr(AGAIN, language))
+    return _statistic(binding, value, language)
+
+
+def _statistic(binding: Binding, value: float, language: str) -> str:
+    detector = binding.rule.detector
+    name = STATISTICS.get(detector)
+    said = getattr(name, language) if name else detector
+    return f"{said} {_amount(binding, value, language)}"
+
+
+def _amount(binding: Binding, value: float, language: str) -> str:
+    rule = binding.rule
+    if rule.detector in TIMES and math.isfinite(value):
+        return duration(round(value * 1e9), language)
+    unit = statistic_unit(rule.detector, binding.point.unit if rule.unit == EVERY else rule.unit)
+    if language != "en" and unit.endswith("/min"):
+        unit = unit.removesuffix("min") + "мин"
+    return f"{number(value, language)} {unit}"
