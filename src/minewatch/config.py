@@ -35,7 +35,7 @@ class CoreSettings(BaseModel):
     buffer_rows: int = Field(
         2_000_000,
         ge=10_000,
-        description="Readings held while the store refuses; beyond it ingest is held back, nothing is dropped.",
+        description="Readings held while the store refuses; beyond it ingest is held back, none is dropped.",
     )
 
 
@@ -52,6 +52,13 @@ class Config(BaseModel):
     telemetry: TelemetrySettings = TelemetrySettings()
     records: RecordSettings = RecordSettings()
     serve: ServeSettings = ServeSettings()
+
+    @property
+    def telemetry_settings(self) -> TelemetrySettings:
+        """The telemetry settings, with the embedded store's file in the data folder unless it is absolute."""
+        embedded = self.telemetry.duckdb
+        placed = embedded.model_copy(update={"file": self.data / embedded.file})
+        return self.telemetry.model_copy(update={"duckdb": placed})
 
     @property
     def run(self) -> Path:

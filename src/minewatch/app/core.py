@@ -21,7 +21,7 @@ from prometheus_client import REGISTRY, Counter, Gauge, generate_latest
 from pydantic import ValidationError
 
 from minewatch.alerts.book import AlertBook
-from minewatch.alerts.packs import rule_files
+from minewatch.alerts.packs import paths as rule_files
 from minewatch.alerts.rules import load as load_rules
 from minewatch.app import snapshot
 from minewatch.app.clock import SystemClock
@@ -385,7 +385,7 @@ def open_pipeline(config: Config, clock: Clock) -> Pipeline:
     config.run.mkdir(parents=True, exist_ok=True)
     rules = load_rules(rule_files(config.alerts), {name: index for index, name in enumerate(NAMES)})
     records = open_records(config.records, config.data, writer=True)
-    telemetry = open_telemetry(config.telemetry, config.data)
+    telemetry = open_telemetry(config.telemetry_settings)
     book = AlertBook(config.alerts)
     pipeline = Pipeline(config.detect, rules, book, telemetry, records, now_ns=now)
     snapshot.load(pipeline, config.data / "state.bin", now)

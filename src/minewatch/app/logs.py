@@ -10,7 +10,7 @@ import structlog
 
 
 def set_up_logs(level: str | None = None) -> None:
-    """Send structlog to stderr; the level comes from MINEWATCH_LOG (debug, info, warning, error) or is info."""
+    """Send structlog to stderr; the level is MINEWATCH_LOG (debug, info, warning, error), else info."""
     name = (level or os.environ.get("MINEWATCH_LOG", "info")).upper()
     number = logging.getLevelNamesMapping().get(name, logging.INFO)
     colors = sys.stderr.isatty()

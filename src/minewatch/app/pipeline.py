@@ -23,6 +23,7 @@ from minewatch.app.delivery import Ledger
 from minewatch.app.points import Points
 from minewatch.contracts import (
     I4,
+    I8,
     AlertEvent,
     Command,
     GatewayInfo,
@@ -124,21 +125,25 @@ class Pipeline:
 
     # ---- readings ------------------------------------------------------------------------------
 
-    def take(self, batch: ReadingBatch, now_ns: int) -> tuple[AlertEvent, ...]:
-        """Score readings, raise and clear alerts, keep the readings for the store."""
+    def take(self, batch: ReadingBatch, now_ns: int, *, seen_ns: I8 | None = None) -> tuple[AlertEvent, ...]:
+        """Score readings, raise and clear alerts, keep the readings for the store.
+
+        ``seen_ns`` says when each row was heard, for the silence of its point; by default all of them now.
+        """
         if not len(batch):
             return ()
         self.readings += len(batch)
         live = ~batch.historical
+        seen = now_ns if seen_ns is None else seen_ns
         if live.all():
-            return self._live(batch, now_ns)
-        events = self._live(batch.take(live), now_ns) if live.any() else ()
+            return self._live(batch, now_ns, seen)
+        events = self._live(batch.take(live), now_ns, now_ns) if live.any() else ()
         return events + self._historical(batch.take(batch.historical), now_ns)
 
-    def _live(self, batch: ReadingBatch, now_ns: int) -> tuple[AlertEvent, ...]:
+    def _live(self, batch: ReadingBatch, now_ns: int, seen_ns: int | I8) -> tuple[AlertEvent, ...]:
         findings = self.engine.step(batch)
         batch = replace(batch, quality=np.maximum(batch.quality, findings.quality))
-        self.points.heard(batch, now_ns)
+        self.points.heard(batch, seen_ns)
         self._keep(batch)
         if len(findings.scores.point):
             self._scores.append(findings.scores)

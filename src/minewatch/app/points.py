@@ -48,13 +48,13 @@ class Points:
         self._seen = np.concatenate((self._seen, np.zeros(more, np.int64)))
         self._changed = np.concatenate((self._changed, np.zeros(more, np.bool_)))
 
-    def heard(self, batch: ReadingBatch, now_ns: int) -> None:
+    def heard(self, batch: ReadingBatch, seen_ns: int | I8) -> None:
         """Take note of live readings: the last row of a point in the batch is its latest."""
         point = batch.point
         self._ts[point] = batch.ts_ns
         self._value[point] = batch.value
         self._quality[point] = batch.quality
-        self._seen[point] = now_ns
+        self._seen[point] = seen_ns
         self._changed[point] = True
 
     def seen_ns(self, floor_ns: int) -> I8:

@@ -1,7 +1,7 @@
 """Starting processes, keeping them alive, ending them in order.
 
-Each part runs in a process of its own and is started anew when it dies, after a pause that grows while it keeps
-dying. A child ends by itself when its parent is gone, so that no kill leaves half a service behind.
+Each part runs in a process of its own and is started anew when it dies, after a pause that grows while it
+keeps dying. A child ends by itself when its parent is gone, so that no kill leaves half a service behind.
 """
 
 from __future__ import annotations

@@ -1,0 +1,192 @@
+"""The whole system on this machine, with embedded parts: broker, real edge agents, service, pages."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from minewatch.app.broker import free_port, run_broker, write_settings
+from minewatch.app.logs import set_up_logs
+from minewatch.app.present import Tally, summary
+from minewatch.app.processes import Part
+from minewatch.app.service import address, data_folder, listen, own_folder, service
+from minewatch.app.viewer import Viewer
+from minewatch.config import Config, build
+from minewatch.errors import StoreError
+from minewatch.store.records import open_records
+from minewatch.store.telemetry import open_telemetry
+
+START_S = 90.0
+DRAIN_S = 60.0
+INTERRUPTED = 130
+
+
+class Ending:
+    """Turns signals into one orderly end; a second Ctrl-C ends at once."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self.interrupted = False
+
+    def install(self) -> None:
+        """Take SIGINT and SIGTERM."""
+        signal.signal(signal.SIGINT, self._handle)
+        signal.signal(signal.SIGTERM, self._handle)
+
+    def _handle(self, number: int, _: Any) -> None:
+        if self.asked.is_set():
+            os._exit(INTERRUPTED)  # the children end with us
+        self.interrupted = number == signal.SIGINT
+        self.asked.set()
+
+
+def die_with_parent() -> None:
+    """Ask Linux to end this process when its parent dies, also by ``kill -9``; elsewhere do nothing."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+@contextmanager
+def demo_folder(data: Path | None) -> Iterator[Path]:
+    """Yield the folder of a demo: the one asked for is kept, a temporary one is removed."""
+    if data is not None:
+        yield data_folder(data)
+        return
+    with tempfile.TemporaryDirectory(prefix="minewatch-demo-", ignore_cleanup_errors=True) as made:
+        yield Path(made)
+
+
+def demo_config(folder: Path, *, port: int, broker_port: int, telemetry: str, influx_url: str) -> Config:
+    """Return the configuration of a demo."""
+    return build(
+        {
+            "data": str(folder),
+            "ingest": {"brokers": [f"mqtt://127.0.0.1:{broker_port}"]},
+            "telemetry": {"kind": telemetry, "influxdb": {"url": influx_url}},
+            "serve": {"port": port},
+        },
+        where="demo",
+    )
+
+
+def run_demo(
+    *,
+    minutes: float | None,
+    speed: float,
+    port: int,
+    data: Path | None,
+    telemetry: str,
+    influx_url: str,
+    scenario: str,
+    say: Callable[[str], None],
+) -> tuple[dict[str, Any], int]:
+    """Run the demo until Ctrl-C or for some minutes; return its summary and the exit code."""
+    ending = Ending()
+    ending.install()
+    set_up_logs(os.environ.get("MINEWATCH_LOG", "warning"))
+    began = time.monotonic()
+    with demo_folder(data) as folder:
+        broker_port = free_port()
+        config = demo_config(
+            folder, port=port, broker_port=broker_port, telemetry=telemetry, influx_url=influx_url
+        )
+        with own_folder(config), listen(config) as listener:
+            settings = write_settings(config.run, broker_port)
+            keeper = service(config, listener)
+            keeper.parts.insert(0, Part("broker", run_broker, (settings,)))
+            viewer = Viewer(address(listener))
+            mine: subprocess.Popen[str] | None = None
+            try:
+                say("starting (the first time compiles the detectors: about half a minute) ...")
+                if not keeper.start(START_S) and not ending.asked.is_set():
+                    raise StoreError(
+                        f"the service is not ready after {START_S:.0f} s; the lines above say why"
+                    )
+                viewer.start()
+                mine = _start_mine(scenario, speed, broker_port, folder)
+                say(f"minewatch is at {address(listener)}  (ready after {time.monotonic() - began:.1f} s)")
+                say("no accounts yet: the page answers to this machine only. Ctrl-C ends the demo.")
+                started = time.monotonic()
+                until = started + minutes * 60 if minutes else float("inf")
+                while not ending.asked.wait(0.1) and time.monotonic() < until:
+                    keeper.look_after()
+                    if mine.poll() is not None:
+                        raise StoreError("the simulated mine ended by itself; the lines above say why")
+                seconds = time.monotonic() - started
+                say("ending: waiting until every reading is stored ...")
+                sent = _end_mine(mine, keeper.look_after)
+            finally:
+                if mine is not None and mine.poll() is None:
+                    mine.kill()
+                    mine.wait()
+                viewer.stop()
+                keeper.stop()
+            found = _summarise(config, seconds, sent, viewer)
+    readings = found["summary"]["readings"]
+    faulty = readings["lost"] or readings["duplicate"]
+    return found, INTERRUPTED if ending.interrupted else 1 if faulty else 0
+
+
+def _start_mine(scenario: str, speed: float, broker_port: int, folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-m", "minewatch_sim.cli", "run", scenario, "--json"),
+            *("--speed", str(speed), "--broker", f"mqtt://127.0.0.1:{broker_port}"),
+            *("--data", str(folder / "gateways")),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C is for the demo, which ends the mine first
+        preexec_fn=die_with_parent,
+    )
+
+
+def _end_mine(mine: subprocess.Popen[str], meanwhile: Callable[[], None]) -> int:
+    """Stop sampling, wait until the spools are empty, return how many readings the agents took."""
+    mine.terminate()
+    deadline = time.monotonic() + DRAIN_S
+    while mine.poll() is None and time.monotonic() < deadline:
+        meanwhile()
+        time.sleep(0.05)
+    if mine.poll() is None:
+        raise StoreError(f"the gateways still hold readings after {DRAIN_S:.0f} s")
+    lines = mine.stdout.read().splitlines() if mine.stdout else []
+    try:
+        return int(json.loads(lines[-1])["sent"])
+    except (IndexError, KeyError, TypeError, ValueError):
+        raise StoreError(f"the simulated mine ended without its count: {lines[-1:]}") from None
+
+
+def _summarise(config: Config, seconds: float, sent: int, viewer: Viewer) -> dict[str, Any]:
+    """Count what the stores hold, by queries of our own, after the service has ended."""
+    telemetry = open_telemetry(config.telemetry_settings)
+    with (
+        contextlib.closing(telemetry),
+        contextlib.closing(open_records(config.records, config.data, writer=False)) as records,
+    ):
+        tally, after = Tally(), 0
+        while events := records.events(after=after, limit=1000):
+            tally.add(events)
+            after = events[-1].row
+        return summary(
+            seconds=seconds,
+            sent=sent,
+            counts=telemetry.counts(),
+            rejected=0,
+            points=len(records.points()),
+            tally=tally,
+            latency_ms=viewer.latency_ms,
+            telemetry=config.telemetry.kind,
+        )
