@@ -159,6 +159,7 @@ class GatewayInfo:
     clock_offset_ms: float = 0.0
     spool_rows: int = 0
     spool: str = ""
+    spool_first: int = 0
     version: str = ""
     sequence_gaps: int = 0
     rebirths: int = 0
