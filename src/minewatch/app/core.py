@@ -307,8 +307,10 @@ class Core:
             problems["store"] = self.pipeline.store_problem
         if self.pipeline.record_problem:
             problems["journal"] = self.pipeline.record_problem
+        if self.pipeline.rule_problems:  # a point no rule watches is not a reason to be unready, but is said
+            problems["rules"] = "; ".join(self.pipeline.rule_problems[:5])
         return SystemState(
-            ready=not problems,
+            ready=not set(problems) - {"rules"},
             problems=problems,
             gateways=tuple(self.pipeline.gateways.values()),
             telemetry=self.config.telemetry.kind,
@@ -356,6 +358,8 @@ class Core:
         if call == "counts":
             counts = store.counts()
             return pack("answer", {"id": number, "ok": counts})
+        if call == "limits":
+            return pack("answer", {"id": number, "ok": limits_in_force(self.pipeline)})
         raise NotFound(f"the core knows no call {call!r}")
 
     def _send_answers(self) -> None:
@@ -364,6 +368,27 @@ class Core:
             peer, answer = self._answers.get()
             if peer in self._peers:
                 self._offer(peer, answer)
+
+
+def limits_in_force(pipeline: Pipeline) -> dict[int, list[dict[str, Any]]]:
+    """Return the limits that rules bind to points, by point, as plain values."""
+    infos = dict(enumerate(pipeline.points.infos))
+    found: dict[int, list[dict[str, Any]]] = {}
+    for index, info in infos.items():
+        for rule in pipeline.rules.rules:
+            if rule.applies(info):
+                found.setdefault(index, []).append(
+                    {
+                        "rule": rule.id,
+                        "detector": rule.detector,
+                        "comparison": int(rule.comparison),
+                        "threshold": rule.threshold_at(info),
+                        "priority": rule.priority,
+                        "citation": rule.citation,
+                        "verified": rule.verified,
+                    }
+                )
+    return found
 
 
 def _push_frame(push: Push) -> bytes:
@@ -386,9 +411,10 @@ def open_pipeline(config: Config, clock: Clock) -> Pipeline:
     rules = load_rules(rule_files(config.alerts), {name: index for index, name in enumerate(NAMES)})
     records = open_records(config.records, config.data, writer=True)
     telemetry = open_telemetry(config.telemetry_settings)
-    book = AlertBook(config.alerts)
+    book = AlertBook(config.alerts, records)
     pipeline = Pipeline(config.detect, rules, book, telemetry, records, now_ns=now)
     snapshot.load(pipeline, config.data / "state.bin", now)
+    pipeline.expect_gateways(now)
     return pipeline
 
 

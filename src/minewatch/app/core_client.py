@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from minewatch.contracts import (
     SystemState,
 )
 from minewatch.errors import CommandRefused, CoreUnavailable, NotFound, StoreBusy, StoreError, WireError
+from minewatch.serve.core import PointLimit
 
 log = structlog.get_logger(__name__)
 
@@ -96,6 +97,14 @@ class CoreClient:
         """Return what the telemetry store holds, counted by a query."""
         frame = await self._ask("counts")
         return read(Counts, frame.body["ok"])
+
+    async def limits(self) -> Mapping[int, Sequence[PointLimit]]:
+        """Return the limits in force, by point."""
+        frame = await self._ask("limits")
+        return {
+            int(point): [read(PointLimit, limit) for limit in limits]
+            for point, limits in frame.body["ok"].items()
+        }
 
     async def latest(self) -> ReadingBatch:
         """Return the last reading of every point that was heard of."""

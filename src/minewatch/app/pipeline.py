@@ -11,7 +11,7 @@ Time is an argument. One pipeline belongs to a partition of gateways, never to t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,7 +24,9 @@ from minewatch.app.points import Points
 from minewatch.contracts import (
     I4,
     I8,
+    Alert,
     AlertEvent,
+    AlertQuery,
     Command,
     GatewayInfo,
     PointInfo,
@@ -77,8 +79,10 @@ class Pipeline:
         self._scores: list[ScoreBatch] = []
         self._events: list[AlertEvent] = []
         self.waiting = 0
+        self.rule_problems: tuple[str, ...] = ()
         if self.points.infos:
             self._adopt(list(enumerate(self.points.infos)), first=0)
+        self.book.restore(_open_alerts(records))
 
     # ---- points and gateways -------------------------------------------------------------------
 
@@ -107,6 +111,7 @@ class Pipeline:
             engine.add_points(new)
         everything = dict(enumerate(self.points.infos))
         table = self.book.bind(self.rules, everything)
+        self.rule_problems = tuple(self.rules.problems(everything))
         self.engine.set_limits(table)
         self.second.set_limits(table)
 
@@ -122,6 +127,11 @@ class Pipeline:
         if gateway.online and not (before and before.online):
             self.points.mark_seen(self.points.of_gateway(gateway.site, gateway.gateway), now_ns)
         return self._record(self.book.link(gateway, now_ns))
+
+    def expect_gateways(self, now_ns: int) -> None:
+        """Wait for the gateways that points were known by before a start: one that stays away is told."""
+        for site, gateway in {(info.site, info.gateway) for info in self.points.infos}:
+            self.link(GatewayInfo(site, gateway, False, now_ns, 0), now_ns)
 
     # ---- readings ------------------------------------------------------------------------------
 
@@ -189,12 +199,11 @@ class Pipeline:
 
     def tick(self, now_ns: int) -> tuple[AlertEvent, ...]:
         """Look at what only the clock can tell: silent sensors, gateways gone for longer than their grace."""
-        events: tuple[AlertEvent, ...] = ()
-        for gateway in list(self.gateways.values()):
+        for gateway in self.gateways.values():
             if not gateway.online:
                 # one alert for the gateway stands for all its sensors; theirs start anew when it is back
                 self.points.mark_seen(self.points.of_gateway(gateway.site, gateway.gateway), now_ns)
-                events += self._record(self.book.link(gateway, now_ns))
+        events = self._record(self.book.tick(now_ns))
         transitions = self.engine.tick(now_ns, self.points.seen_ns(self.started_ns))
         return events + self._apply(transitions, now_ns) + self._record(())
 
@@ -262,6 +271,15 @@ class Pipeline:
         """Tell the engine which limits stand in alert, so that they can return to normal."""
         keys, since = self.book.active_keys()
         self.engine.resume(keys, since)
+
+
+def _open_alerts(records: RecordStore) -> Iterator[Alert]:
+    cursor = ""
+    while True:
+        page, cursor = records.alerts(AlertQuery(limit=1000, cursor=cursor))
+        yield from page
+        if not cursor:
+            return
 
 
 def _join_scores(scores: Sequence[ScoreBatch]) -> ScoreBatch:
