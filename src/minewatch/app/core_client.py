@@ -136,7 +136,7 @@ class CoreClient:
             writer.write(pack("request", {"id": number, "call": call, **arguments}))
             async with asyncio.timeout(PATIENCE_S):
                 await writer.drain()
-                frame = await answer
+                frame: Frame = await answer
         except TimeoutError:
             raise CoreUnavailable(f"the core did not answer within {PATIENCE_S:.0f} s") from None
         except OSError:

@@ -90,12 +90,13 @@ class Unpacker:
                 if len(data) < end:
                     break
                 start = at + HEAD.size
-                yield Frame(
+                frame = Frame(
                     bytes(data[start : start + name]).decode(),
                     json.loads(bytes(data[start + name : start + name + text])),
                     bytes(data[end - columns : end]),
                 )
                 at = end
+                yield frame
         finally:
             if at:
                 del data[:at]
