@@ -1,0 +1,195 @@
+"""What every RecordStore promises, asked of each of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from conformance.record_examples import T0, S, alert, event, point
+from minewatch.contracts import AlertQuery, AlertState, EventKind, RecordStore
+from minewatch.errors import ConfigError, NotFound
+from minewatch.store.record_settings import RecordSettings
+from minewatch.store.records import open_records
+from minewatch.store.records.memory import MemoryRecords
+
+
+@pytest.fixture(params=["sqlite", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RecordStore]:
+    """Give each implementation in turn, empty."""
+    made: RecordStore = MemoryRecords()
+    if request.param == "sqlite":
+        made = open_records(RecordSettings(), tmp_path, writer=True)
+    yield made
+    made.close()
+
+
+def ids(store: RecordStore, query: AlertQuery) -> list[str]:
+    """Return the alerts a query selects, by id."""
+    return [found.id for found in store.alerts(query)[0]]
+
+
+def test_rows_count_from_one_and_are_returned_with_their_hash(store: RecordStore) -> None:
+    """An event gets row and hash by being written, and the alert remembers its last row."""
+    first, second = store.append([event(alert(1)), event(alert(2))])
+    assert (first.row, second.row) == (1, 2)
+    assert len(first.hash) == 64
+    assert first.hash != second.hash
+    assert (first.alert.row, store.alert(alert(2).id).row) == (1, 2)
+
+
+def test_an_event_whose_key_is_known_is_left_out(store: RecordStore) -> None:
+    """A repeat, in the same call or in a later one, changes neither journal nor alert."""
+    one = event(alert(1))
+    assert len(store.append([one, replace(one, actor="another")])) == 1
+    later = event(alert(1, state=AlertState.NORMAL), key=one.key)
+    assert list(store.append([later, event(alert(2))])) == list(store.events(after=1))
+    assert store.alert(one.alert.id).state is AlertState.UNACKNOWLEDGED
+    assert store.verify() == 2
+
+
+def test_nothing_to_append_is_nothing(store: RecordStore) -> None:
+    """An empty call is allowed and writes no row."""
+    assert list(store.append([])) == []
+    assert store.verify() == 0
+
+
+def test_an_event_comes_back_as_it_was_written(store: RecordStore) -> None:
+    """Every field survives, in three languages, with a number that is not one as NaN."""
+    written = event(alert(1, value=math.nan, limit=math.inf), actor="Айгүл", comment="көрдім", gateway_ns=7)
+    (kept,) = store.append([written])
+    (read,) = store.events()
+    assert math.isnan(read.alert.value)
+    assert replace(read, alert=replace(read.alert, value=0.0, limit=0.0)) == replace(
+        kept, alert=replace(kept.alert, value=0.0, limit=0.0)
+    )
+    assert read.alert.message == written.alert.message
+
+
+def test_an_alert_is_as_its_last_event_left_it(store: RecordStore) -> None:
+    """The list of alerts shows the newest snapshot, the journal keeps them all."""
+    raised = alert(1)
+    seen = alert(1, state=AlertState.ACKNOWLEDGED, acknowledged_by="desk-1")
+    store.append([event(raised), event(seen, EventKind.ACKNOWLEDGED)])
+    assert store.alert(raised.id) == replace(seen, row=2)
+    assert [e.alert.state for e in store.events(alert_id=raised.id)] == [raised.state, seen.state]
+
+
+def test_an_unknown_alert_is_not_found(store: RecordStore) -> None:
+    """Asking for what is not there says so by name."""
+    with pytest.raises(NotFound, match="no alert abc"):
+        store.alert("abc")
+
+
+def test_an_event_is_found_by_its_key(store: RecordStore) -> None:
+    """The caller can see whether something has already happened."""
+    (kept,) = store.append([event(alert(1))])
+    assert store.event_by_key(kept.key) == kept
+    assert store.event_by_key("another") is None
+
+
+def test_events_are_read_in_pages_by_row(store: RecordStore) -> None:
+    """A reader goes on after the last row it saw, for all alerts or for one."""
+    store.append([event(alert(n % 2), key=f"k{n}") for n in range(6)])
+    assert [e.row for e in store.events(after=2, limit=3)] == [3, 4, 5]
+    assert [e.row for e in store.events(alert_id=alert(0).id, after=1)] == [3, 5]
+    assert list(store.events(after=6)) == []
+
+
+def test_the_live_list_is_what_is_not_normal_most_urgent_first(store: RecordStore) -> None:
+    """Without history no alert that is over appears, and no time window hides one that is not."""
+    over = alert(1, state=AlertState.NORMAL, priority=1)
+    store.append([event(a) for a in (over, alert(2), alert(3), alert(4, priority=1))])
+    assert ids(store, AlertQuery()) == [alert(n).id for n in (4, 3, 2)]
+
+
+def test_history_is_everything_newest_first(store: RecordStore) -> None:
+    """History has the alerts that are over, too."""
+    store.append([event(a) for a in (alert(1, state=AlertState.NORMAL), alert(2), alert(3, priority=1))])
+    assert ids(store, AlertQuery(history=True)) == [alert(n).id for n in (3, 2, 1)]
+
+
+@pytest.mark.parametrize("history", [False, True])
+def test_pages_join_without_gap_or_repeat(store: RecordStore, history: bool) -> None:
+    """Walking the cursor gives the same list as one long page, also among equal times."""
+    made = [alert(n, raised_ns=T0 + n // 3 * S, priority=1 + n % 4) for n in range(23)]
+    store.append([event(a) for a in made])
+    whole = ids(store, AlertQuery(history=history, limit=1000))
+    joined, cursor = [], ""
+    while True:
+        page, cursor = store.alerts(AlertQuery(history=history, limit=5, cursor=cursor))
+        joined += [a.id for a in page]
+        if not cursor:
+            break
+    assert joined == whole
+    assert len(whole) == 23
+
+
+def test_a_page_goes_on_where_it_was_when_new_alerts_arrive(store: RecordStore) -> None:
+    """What is raised between two pages moves nothing that was to come."""
+    store.append([event(alert(n)) for n in range(4)])
+    _, cursor = store.alerts(AlertQuery(history=True, limit=2))
+    store.append([event(alert(9))])
+    assert ids(store, AlertQuery(history=True, limit=2, cursor=cursor)) == [alert(1).id, alert(0).id]
+
+
+@pytest.mark.parametrize("cursor", ["nonsense", "bm9uc2Vuc2U", "W10", "é"])
+def test_a_strange_cursor_is_an_error_of_the_caller(store: RecordStore, cursor: str) -> None:
+    """A cursor that we did not write is refused by name."""
+    with pytest.raises(ConfigError, match="cursor"):
+        store.alerts(AlertQuery(cursor=cursor))
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (AlertQuery(states=(AlertState.RETURNED,)), [2]),
+        (AlertQuery(states=(AlertState.NORMAL,)), [3]),
+        (AlertQuery(priorities=(1, 3)), [4]),
+        (AlertQuery(zone="pit"), [4]),
+        (AlertQuery(zone="pit/blast"), [4]),
+        (AlertQuery(zone="pi"), []),
+        (AlertQuery(place="north/mm-2"), [2]),
+        (AlertQuery(place="north/mm-2/ch4"), [2]),
+        (AlertQuery(rule="nitrogen-dioxide-high"), [4]),
+        (AlertQuery(from_ns=T0 + 2 * S), [4, 2]),
+        (AlertQuery(to_ns=T0 + 2 * S), [1]),
+        (AlertQuery(from_ns=T0 + 1 * S, to_ns=T0 + 2 * S), [1]),
+        (AlertQuery(text="МЕТАН шектен"), [2, 1]),
+        (AlertQuery(text="азот"), [4]),
+        (AlertQuery(text="100%"), []),
+        (AlertQuery(text="methane", priorities=(2,), zone="longwall-7"), [2, 1]),
+    ],
+)
+def test_filters_select_what_they_say(store: RecordStore, query: AlertQuery, expected: list[int]) -> None:
+    """Each filter narrows the list; a zone holds its parts; a search finds words of any language."""
+    blast = alert(
+        4,
+        rule="nitrogen-dioxide-high",
+        zone="pit/blast",
+        priority=1,
+        message=replace(alert().message, kk="азот", ru="Азот", en="nitrogen"),
+    )
+    made = [alert(1), alert(2, state=AlertState.RETURNED), alert(3, state=AlertState.NORMAL), blast]
+    store.append([event(a) for a in made])
+    assert ids(store, query) == [alert(n).id for n in expected]
+
+
+def test_points_are_kept_and_replaced_by_index(store: RecordStore) -> None:
+    """A point comes back as it was described last, an open range without ends."""
+    wide = point(1, low=-math.inf, high=math.inf, sentinels=())
+    store.save_points({0: point(0), 1: wide})
+    store.save_points({0: point(0, zone="belt-3")})
+    assert store.points() == {0: point(0, zone="belt-3"), 1: wide}
+    store.save_points({})
+    assert list(store.points()) == [0, 1]
+
+
+def test_the_chain_of_an_honest_journal_holds(store: RecordStore) -> None:
+    """Verification walks every row, whatever the calls that wrote them."""
+    for start in range(0, 30, 10):
+        store.append([event(alert(n)) for n in range(start, start + 10)])
+    assert store.verify() == 30
