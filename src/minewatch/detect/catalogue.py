@@ -1,0 +1,209 @@
+"""What every detector is called, what it means in three languages, its unit and its parameters.
+
+The order is the detector id in ``LimitTable`` and ``ScoreBatch``. Reading this needs no numba.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from minewatch.contracts import Text
+from minewatch.detect.settings import DetectSettings
+from minewatch.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A setting of a detector; ``name`` is its key in the settings of the detect room."""
+
+    name: str
+    unit: str
+    default: float | tuple[float, ...]
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """One detector; ``unit_rule`` is the unit of its statistic, where ``{unit}`` is the unit of the point."""
+
+    id: int
+    name: str
+    title: Text
+    meaning: Text
+    unit_rule: str
+    parameters: tuple[Parameter, ...] = ()
+
+    def unit(self, point_unit: str) -> str:
+        """Return the unit of the statistic, and so of its limits, for a point of this unit."""
+        return self.unit_rule.replace("{unit}", point_unit)
+
+
+_UNITS = {
+    "utc_offset_h": "h",
+    "shift_starts_h": "h",
+    "memory_readings": "readings",
+    "warm_up_readings": "readings",
+    "clip_sigmas": "σ",
+    "cusum_slack": "σ",
+    "cusum_cap": "σ",
+    "cusum_half_score": "σ",
+    "ewma_half_score": "σ",
+}
+
+
+def _parameters(*names: str) -> tuple[Parameter, ...]:
+    fields = DetectSettings.model_fields
+    return tuple(
+        Parameter(
+            n, _UNITS.get(n, "s" if n.endswith("_s") else "1"), fields[n].default, str(fields[n].description)
+        )
+        for n in names
+    )
+
+
+_CHART = ("memory_readings", "warm_up_readings", "noise_floor", "clip_sigmas")
+
+DETECTORS: tuple[Detector, ...] = (
+    Detector(
+        0,
+        "value",
+        Text(kk="Мән", ru="Значение", en="Value"),
+        Text(
+            kk="Көрсеткіштің өзі, әр өлшемде.",
+            ru="Само показание, при каждом измерении.",
+            en="The reading itself, each time it is measured.",
+        ),
+        "{unit}",
+    ),
+    Detector(
+        1,
+        "mean-15min",
+        Text(kk="15 минуттық орташа", ru="Среднее за 15 минут", en="15-minute mean"),
+        Text(
+            kk="Соңғы 15 минуттың уақыт бойынша өлшенген орташасы; терезенің кемінде 75 %-ы өлшенген болса.",
+            ru="Среднее за последние 15 минут, взвешенное по времени; если измерено не менее 75 % окна.",
+            en="The time-weighted mean of the last 15 minutes, if at least 75 % of them were measured.",
+        ),
+        "{unit}",
+        _parameters("coverage", "default_interval_s"),
+    ),
+    Detector(
+        2,
+        "twa-8h",
+        Text(kk="8 сағаттық экспозиция", ru="Средневзвешенное за 8 часов", en="8-hour time-weighted average"),
+        Text(
+            kk="Соңғы 8 сағаттағы мән × уақыт қосындысы 8 сағатқа бөлінеді; өлшенбеген уақыт — нөл.",
+            ru="Сумма значение × время за последние 8 часов, делённая на 8 часов; неизмеренное — ноль.",
+            en="The sum of value x time over the last 8 hours, divided by 8 hours; unmeasured time is zero.",
+        ),
+        "{unit}",
+        _parameters("default_interval_s"),
+    ),
+    Detector(
+        3,
+        "shift-mean",
+        Text(kk="Ауысым орташасы", ru="Среднее за смену", en="Shift mean"),
+        Text(
+            kk="Ауысым басынан бергі уақыт бойынша өлшенген орташа.",
+            ru="Среднее с начала смены, взвешенное по времени.",
+            en="The time-weighted mean since the shift began.",
+        ),
+        "{unit}",
+        _parameters("utc_offset_h", "shift_starts_h", "shift_least_s", "coverage", "default_interval_s"),
+    ),
+    Detector(
+        4,
+        "rate-of-rise",
+        Text(kk="Өсу жылдамдығы", ru="Скорость роста", en="Rate of rise"),
+        Text(
+            kk="Мән минутына қаншаға өседі; бір кездейсоқ көрсеткіш әсер етпейді.",
+            ru="На сколько значение растёт за минуту; одиночный выброс не влияет.",
+            en="How much the value rises per minute; a single wild reading does not move it.",
+        ),
+        "{unit}/min",
+        _parameters("rate_window_s"),
+    ),
+    Detector(
+        5,
+        "ewma",
+        Text(kk="Әдеттегіден ауытқу", ru="Отклонение от обычного", en="Departure from usual"),
+        Text(
+            kk="Көрсеткіш өзінің әдеттегі мәнінен неше сигмаға ауытқиды (таңбасымен).",
+            ru="На сколько сигм показание отличается от своего обычного значения (со знаком).",
+            en="How many sigmas the reading lies from its usual value (signed).",
+        ),
+        "σ",
+        _parameters(*_CHART, "ewma_half_score"),
+    ),
+    Detector(
+        6,
+        "cusum",
+        Text(kk="Деңгейдің жылжуы", ru="Сдвиг уровня", en="Level shift"),
+        Text(
+            kk="Екі жаққа да жинақталған аз, бірақ тұрақты ауытқулар (CUSUM), сигмамен.",
+            ru="Накопленные малые, но устойчивые отклонения в любую сторону (CUSUM), в сигмах.",
+            en="Small but steady departures to either side, added up (CUSUM), in sigmas.",
+        ),
+        "σ",
+        _parameters(*_CHART, "cusum_slack", "cusum_cap", "cusum_half_score"),
+    ),
+    Detector(
+        7,
+        "range",
+        Text(kk="Ауқымнан тыс", ru="Вне диапазона", en="Out of range"),
+        Text(
+            kk="1 — мән аспаптың өлшеу ауқымынан тыс, 0 — ішінде.",
+            ru="1 — значение вне диапазона прибора, 0 — внутри.",
+            en="1 when the value lies outside the instrument's range, else 0.",
+        ),
+        "1",
+    ),
+    Detector(
+        8,
+        "sentinel",
+        Text(kk="Өлшем емес", ru="Не измерение", en="Not a measurement"),
+        Text(
+            kk="1 — аспап қате кодын, сан емес мәнді немесе жарамсыз белгісін жіберді, 0 — өлшем бар.",
+            ru="1 — прибор прислал код ошибки, не число или признак негодности, 0 — измерение есть.",
+            en="1 when the instrument sent an error code, no number or a bad mark, 0 when it measured.",
+        ),
+        "1",
+    ),
+    Detector(
+        9,
+        "stuck",
+        Text(kk="Өзгермейді", ru="Не меняется", en="Unchanged"),
+        Text(
+            kk="Мән аспаптың жарты қадамынан көп өзгермеген секундтар.",
+            ru="Сколько секунд значение не менялось больше чем на полшага прибора.",
+            en="For how many seconds the value has not moved by more than half a step of the instrument.",
+        ),
+        "s",
+        _parameters("stuck_after_s", "default_interval_s"),
+    ),
+    Detector(
+        10,
+        "gap",
+        Text(kk="Үнсіздік", ru="Молчание", en="Silence"),
+        Text(
+            kk="Соңғы көрсеткіштен бергі секундтар.",
+            ru="Сколько секунд нет показаний.",
+            en="How many seconds have passed since the last reading.",
+        ),
+        "s",
+    ),
+)
+
+IDS: Mapping[str, int] = MappingProxyType({d.name: d.id for d in DETECTORS})
+NAMES: tuple[str, ...] = tuple(d.name for d in DETECTORS)
+
+
+def index(name: str, *, where: str = "detector") -> int:
+    """Return the id of a detector. Raises ConfigError naming the known ones."""
+    if name not in IDS:
+        raise ConfigError(
+            f"there is no detector {name!r}", where=where, mend=f"Known detectors: {', '.join(NAMES)}."
+        )
+    return IDS[name]

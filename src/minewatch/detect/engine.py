@@ -1,0 +1,315 @@
+"""The engine: readings in, findings out.
+
+Live data, replay and tests drive the same one; time comes with the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+from prometheus_client import Counter
+
+from minewatch.contracts import (
+    F8,
+    I8,
+    Findings,
+    LimitTable,
+    PointInfo,
+    ReadingBatch,
+    ScoreBatch,
+    Transitions,
+)
+from minewatch.detect import state as rows
+from minewatch.detect.catalogue import DETECTORS
+from minewatch.detect.kernels.gap import sweep
+from minewatch.detect.kernels.jit import WHY_NO_CACHE
+from minewatch.detect.kernels.layout import GAP, LIMIT, NONE, SCORE, TRANSITION, Rows
+from minewatch.detect.kernels.walk import walk
+from minewatch.detect.settings import DetectSettings
+from minewatch.errors import ConfigError, NotFound
+
+READINGS = Counter("minewatch_detect_readings_total", "Readings that the detectors took in.")
+LATE = Counter("minewatch_detect_late_total", "Readings not after their point's last one: not judged.")
+TRANSITIONS = Counter("minewatch_detect_transitions_total", "Limits that became active or inactive.")
+SCORES = Counter("minewatch_detect_scores_total", "Scores of at least 0.5.")
+
+ROOM = 4096  # rows of the output buffers; a step that finds more goes round again
+Number = TypeVar("Number", bound=np.generic)
+log = structlog.get_logger(__name__)
+NO_STATISTICS: F8 = np.zeros((0, len(DETECTORS)))
+
+
+class Engine:
+    """Detectors and limits of any number of points, for one thread at a time (kernels release the GIL)."""
+
+    def __init__(self, settings: DetectSettings) -> None:
+        self.settings = settings
+        self.late = 0
+        self._parameters = rows.parameters(settings)
+        self._points: list[PointInfo] = []
+        self._roster: bytes | None = None
+        self._state = rows.empty(0)
+        self._gap_limits = np.zeros(0, np.int64)
+        self._moved = np.zeros(ROOM, TRANSITION)
+        self._scored = np.zeros(ROOM, SCORE)
+
+    @property
+    def points(self) -> Sequence[PointInfo]:
+        """The points in the order of their ids."""
+        return self._points
+
+    def add_points(self, points: Sequence[PointInfo]) -> None:
+        """Give the points the next dense ids."""
+        used, wanted = len(self._points), len(self._points) + len(points)
+        widest = max((len(p.sentinels) for p in points), default=0)
+        if wanted > len(self._state.track) or widest > self._state.sentinel.shape[1]:
+            room = max(64, 2 * used, wanted) if wanted > len(self._state.track) else len(self._state.track)
+            self._state = rows.grow(self._state, used, room, widest)
+        for p, info in enumerate(points, used):
+            rows.describe(self._state, p, info, self.settings)
+        self._points.extend(points)
+        self._roster = None
+
+    def replace_point(self, point: int, info: PointInfo) -> None:
+        """Describe a point anew; what it has learned is kept unless quantity or unit changed."""
+        self._check(point)
+        before = self._points[point]
+        if len(info.sentinels) > self._state.sentinel.shape[1]:
+            self._state = rows.grow(
+                self._state, len(self._points), len(self._state.track), len(info.sentinels)
+            )
+        if (before.quantity, before.unit) != (info.quantity, info.unit):
+            rows.forget(self._state, point)
+        rows.describe(self._state, point, info, self.settings)
+        self._points[point] = info
+        self._roster = None
+
+    def set_limits(self, table: LimitTable) -> None:
+        """Judge by these limits from now on; a limit with a known key goes on where it stood.
+
+        Raises ConfigError for a limit that no reading could be judged by.
+        """
+        limit = _limit_rows(table, len(self._points))
+        _carry(limit, self._state.limit, np.arange(len(self._points)))
+        self._install(limit)
+
+    def step(self, batch: ReadingBatch) -> Findings:
+        """Take readings in: points in any order, time order within each. Raises NotFound for a strange id.
+
+        Rows that are not after their point's last reading are counted late: they get a quality, no judgement.
+        """
+        return self._step(batch, NO_STATISTICS)
+
+    def statistics(self, batch: ReadingBatch) -> tuple[Findings, F8]:
+        """Step, and return also what every detector said: (rows, detectors), NaN where it said nothing."""
+        table = np.full((len(batch), len(DETECTORS)), np.nan)
+        return self._step(batch, table), table
+
+    def tick(self, now_ns: int) -> Transitions:
+        """Judge silence by the clock; every other limit is judged by readings alone."""
+        parts: list[Rows] = []
+        done = 0
+        while done < len(self._gap_limits):
+            done, moved = sweep(
+                self._state.track, self._state.limit, self._gap_limits, done, int(now_ns), self._moved
+            )
+            if moved:
+                parts.append(self._moved[:moved].copy())
+        return _transitions(parts)
+
+    def last_ns(self) -> I8:
+        """Return the time of the last reading of every point; the smallest i8 where there is none."""
+        return self._state.track["last_ns"][: len(self._points)].copy()
+
+    def snapshot(self) -> bytes:
+        """Return everything the engine remembers, as bytes that prove themselves whole."""
+        if self._roster is None:
+            self._roster = rows.roster(self._points)
+        return rows.encode(self._state, len(self._points), self._roster)
+
+    def restore(self, data: bytes) -> None:
+        """Go on where a snapshot stood. Raises StoreError, and changes nothing, when it cannot be read.
+
+        Points are matched by place and limits by key. An engine without points takes those of the snapshot,
+        one without limits takes its limits too. Points described otherwise by now keep today's description.
+        """
+        infos, arrays = rows.decode(data)
+        if not self._points:
+            self.add_points(infos)
+        ids = {info.place: p for p, info in enumerate(self._points)}
+        target = np.array([ids.get(info.place, -1) for info in infos], np.int64)
+        for old, new in enumerate(target):
+            before, now = infos[old], self._points[new]
+            if new >= 0 and (before.quantity, before.unit) != (now.quantity, now.unit):
+                target[old] = -1
+        source = np.flatnonzero(target >= 0)
+        for name in rows.PER_POINT:
+            if name not in rows.CONFIGURED:
+                getattr(self._state, name)[target[source]] = arrays[name][source]
+        for p in target[source]:
+            rows.describe(self._state, p, self._points[p], self.settings)
+        self._restore_limits(arrays["limit"], target)
+
+    @staticmethod
+    def warm_up() -> None:
+        """Compile everything that a step, a tick and a score need, so that no reading ever waits for it."""
+        engine = Engine(DetectSettings())
+        engine.add_points([PointInfo("w", "w", "w", "w", "w", "value", "1", "w")])
+        one = np.ones(1)
+        engine.set_limits(
+            LimitTable(
+                key=np.array([1, 2]),
+                point=np.zeros(2, np.int32),
+                detector=np.array([0, GAP], np.uint16),
+                comparison=np.zeros(2, np.uint8),
+                threshold=np.append(one, one),
+                deadband=np.zeros(2),
+                on_delay_ns=np.zeros(2, np.int64),
+                off_delay_ns=np.zeros(2, np.int64),
+            )
+        )
+        engine.statistics(ReadingBatch.of([0], [0], [2.0]))
+        engine.tick(2_000_000_000)
+        if WHY_NO_CACHE:
+            log.warning("kernels are compiled at every start", why=WHY_NO_CACHE)
+
+    def _step(self, batch: ReadingBatch, statistics: F8) -> Findings:
+        n = len(batch)
+        point = _column(batch.point, np.int32)
+        if n and (point.min() < 0 or point.max() >= len(self._points)):
+            self._check(int(point.min()))
+            self._check(int(point.max()))
+        ts_ns = _column(batch.ts_ns, np.int64)
+        value = _column(batch.value, np.float64)
+        given = _column(batch.quality, np.uint8)
+        quality = np.empty(n, np.uint8)
+        moved_parts: list[Rows] = []
+        scored_parts: list[Rows] = []
+        done = late = 0
+        while done < n:
+            done, moved, scored, behind = walk(
+                self._state,
+                self._parameters,
+                point,
+                ts_ns,
+                value,
+                given,
+                done,
+                quality,
+                self._moved,
+                self._scored,
+                statistics,
+            )
+            late += behind
+            if moved:
+                moved_parts.append(self._moved[:moved].copy())
+            if scored:
+                scored_parts.append(self._scored[:scored].copy())
+        READINGS.inc(n)
+        if late:
+            self.late += late
+            LATE.inc(late)
+        return Findings(quality, _transitions(moved_parts), _scores(scored_parts))
+
+    def _check(self, point: int) -> None:
+        if not 0 <= point < len(self._points):
+            raise NotFound(
+                f"engine: there is no point {point}, only 0 to {len(self._points) - 1}. Add it first."
+            )
+
+    def _install(self, limit: Rows) -> None:
+        first = np.searchsorted(limit["point"], np.arange(len(self._state.limit_first)))
+        self._state = self._state._replace(limit=limit, limit_first=first.astype(np.int64))
+        self._gap_limits = np.flatnonzero(limit["detector"] == GAP).astype(np.int64)
+        most = int(np.max(np.diff(first), initial=0))
+        if 2 * most > len(self._moved):
+            self._moved = np.zeros(4 * most, TRANSITION)
+
+    def _restore_limits(self, old: Rows, target: I8) -> None:
+        limit = self._state.limit
+        if len(limit):
+            _carry(limit, old, target)
+            return
+        limit = old.copy()
+        limit["point"] = target[old["point"]]
+        limit = limit[limit["point"] >= 0]
+        self._install(limit[np.argsort(limit["point"], kind="stable")])
+
+
+def _column(array: NDArray[Number], kind: type[Number]) -> NDArray[Number]:
+    """Return the column as the one type the kernels were compiled for; a copy only when it is another."""
+    return np.require(array, kind, ["C", "W"])
+
+
+def _limit_rows(table: LimitTable, points: int) -> Rows:
+    """Return the table as rows sorted by point. Raises ConfigError naming the first impossible limit."""
+    limit = np.zeros(len(table.key), LIMIT)
+    for name in (
+        "key",
+        "point",
+        "detector",
+        "comparison",
+        "threshold",
+        "deadband",
+        "on_delay_ns",
+        "off_delay_ns",
+    ):
+        limit[name] = getattr(table, name)
+    limit["since_ns"] = NONE
+    gap = limit["detector"] == GAP
+    wrong = {
+        "its point is not known": (limit["point"] < 0) | (limit["point"] >= points),
+        "its detector is not known": limit["detector"] >= len(DETECTORS),
+        "its comparison is not known": limit["comparison"] > 3,
+        "its threshold is not a finite number": ~np.isfinite(limit["threshold"]),
+        "its deadband is not a finite number from 0 up": ~(
+            np.isfinite(limit["deadband"]) & (limit["deadband"] >= 0)
+        ),
+        "a delay is negative": (limit["on_delay_ns"] < 0) | (limit["off_delay_ns"] < 0),
+        "a gap limit must be above a positive number of seconds": gap
+        & ((limit["comparison"] > 1) | ~(limit["threshold"] > 0)),
+    }
+    for what, mask in wrong.items():
+        if mask.any():
+            key = int(limit["key"][np.argmax(mask)])
+            raise ConfigError(
+                f"cannot be judged: {what}", where=f"limit {key}", mend="Correct the rule that it comes from."
+            )
+    if len(np.unique(limit["key"])) < len(limit):
+        raise ConfigError("two limits share a key", where="limits", mend="Give every rule an id of its own.")
+    limit["deadband"][gap] = 0.0  # a reading ends a silence, whatever the deadband
+    return limit[np.argsort(limit["point"], kind="stable")]
+
+
+def _carry(limit: Rows, old: Rows, target: I8) -> None:
+    """Let limits with the key of an old one go on where it stood; ``target`` maps old points to new or -1."""
+    if len(old) == 0:
+        return
+    order = np.argsort(old["key"], kind="stable")
+    found = np.minimum(np.searchsorted(old["key"][order], limit["key"]), len(old) - 1)
+    match = old[order[found]]
+    known = (match["key"] == limit["key"]) & (target[match["point"]] == limit["point"])
+    limit["active"][known] = match["active"][known]
+    limit["since_ns"][known] = match["since_ns"][known]
+
+
+def _transitions(parts: list[Rows]) -> Transitions:
+    found = np.concatenate(parts) if parts else np.zeros(0, TRANSITION)
+    if parts:
+        TRANSITIONS.inc(len(found))
+    return Transitions(
+        *(np.ascontiguousarray(found[name]) for name in ("key", "ts_ns", "since_ns", "active", "value"))
+    )
+
+
+def _scores(parts: list[Rows]) -> ScoreBatch:
+    found = np.concatenate(parts) if parts else np.zeros(0, SCORE)
+    if parts:
+        SCORES.inc(len(found))
+    return ScoreBatch(
+        *(np.ascontiguousarray(found[name]) for name in ("point", "ts_ns", "detector", "score", "evidence"))
+    )

@@ -1,0 +1,114 @@
+"""The state of all points as arrays, one row per point, and the constants that every kernel shares.
+
+``LAYOUT`` is the version of these rows in a snapshot: raise it with every change of a dtype or a ring.
+About 3 kB a point: 976 B for the 15-minute ring, 1,552 B for the 8-hour ring, 256 B for the rate of rise.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+LAYOUT = 1
+NONE = -(2**63)  # a time that never was
+
+VALUE, MEAN_15MIN, TWA_8H, SHIFT_MEAN, RATE, EWMA, CUSUM, RANGE, SENTINEL, STUCK, GAP = range(11)
+DETECTORS = 11
+
+GOOD = 0
+UNCERTAIN_RANGE = 65
+UNCERTAIN_STUCK = 66
+UNCERTAIN_CLOCK = 67
+BAD = 128
+BAD_SENTINEL = 129
+BAD_NOT_A_NUMBER = 130
+BAD_NO_SIGNAL = 131
+
+STEL_BUCKET_NS = 15_000_000_000
+STEL_BUCKETS = 60
+TWA_BUCKET_NS = 300_000_000_000
+TWA_BUCKETS = 96
+RATE_KEPT = 16
+RATE_SPACING = 12  # the oldest readings of a rate window are kept a twelfth of the window apart
+
+SETUP = np.dtype(
+    [("low", "f8"), ("high", "f8"), ("half_step", "f8"), ("hold_ns", "i8"), ("rate_window_ns", "i8")]
+)
+TRACK = np.dtype([("last_ns", "i8"), ("heard_ns", "i8"), ("anchor", "f8"), ("anchor_ns", "i8")])
+WINDOW = np.dtype([("slot", "i8"), ("sum", "f8"), ("weight", "f8")])
+SHIFT = np.dtype([("start_ns", "i8"), ("end_ns", "i8"), ("sum", "f8"), ("weight", "f8")])
+RISE = np.dtype(
+    [
+        ("head", "i4"),
+        ("kept", "i4"),
+        ("recent", "i8"),
+        ("t0", "i8"),
+        ("t1", "i8"),
+        ("t2", "i8"),
+        ("x0", "f8"),
+        ("x1", "f8"),
+        ("x2", "f8"),
+    ]
+)
+CHANGE = np.dtype(  # half a cache line: at a million sensors the chart is bound by memory
+    [("mean", "f8"), ("variance", "f8"), ("high", "f4"), ("low", "f4"), ("floor", "f4"), ("seen", "i4")]
+)
+LIMIT = np.dtype(
+    [
+        ("key", "i8"),
+        ("point", "i4"),
+        ("detector", "u2"),
+        ("comparison", "u1"),
+        ("active", "u1"),
+        ("threshold", "f8"),
+        ("deadband", "f8"),
+        ("on_delay_ns", "i8"),
+        ("off_delay_ns", "i8"),
+        ("since_ns", "i8"),
+    ]
+)
+TRANSITION = np.dtype([("key", "i8"), ("ts_ns", "i8"), ("since_ns", "i8"), ("active", "?"), ("value", "f8")])
+SCORE = np.dtype([("point", "i4"), ("ts_ns", "i8"), ("detector", "u2"), ("score", "f4"), ("evidence", "f8")])
+
+Rows = NDArray[np.void]
+
+
+class State(NamedTuple):
+    """Everything the engine remembers of ``n`` points and their limits.
+
+    ``limit_first[p] .. limit_first[p + 1]`` are the rows of ``limit`` that belong to point p.
+    """
+
+    setup: Rows
+    sentinel: NDArray[np.float64]  # (n, most sentinels of a point), NaN where there are fewer
+    track: Rows
+    stel: Rows
+    stel_ring: NDArray[np.float64]  # (n, STEL_BUCKETS + 1, 2): value x seconds, seconds
+    twa: Rows
+    twa_ring: NDArray[np.float64]  # (n, TWA_BUCKETS + 1, 2)
+    shift: Rows
+    rise: Rows
+    rise_ns: NDArray[np.int64]  # (n, RATE_KEPT)
+    rise_value: NDArray[np.float64]  # (n, RATE_KEPT)
+    change: Rows
+    limit_first: NDArray[np.int64]
+    limit: Rows
+
+
+class Parameters(NamedTuple):
+    """The settings of the detectors, in the units that the kernels use."""
+
+    stuck_after_s: float
+    coverage: float
+    shift_offset_ns: int
+    shift_starts_ns: NDArray[np.int64]  # local times of day, ascending
+    shift_least_s: float
+    memory: int
+    warm_up: int
+    clip: float
+    slack: float
+    cap: float
+    ewma_half: float
+    cusum_half: float

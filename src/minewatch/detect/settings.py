@@ -1,0 +1,101 @@
+"""The settings of the detect room; defaults are engineering choices, none is a legal limit."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+
+class DetectSettings(BaseModel):
+    """How readings are judged, the same for every point."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    utc_offset_h: float = Field(
+        default=5.0,
+        ge=-14,
+        le=14,
+        description="Local time of the shifts, in hours ahead of UTC (Kazakhstan: 5).",
+    )
+    shift_starts_h: tuple[float, ...] = Field(
+        default=(0.0, 8.0, 16.0),
+        min_length=1,
+        max_length=24,
+        description="When shifts begin, in hours of the local day, ascending.",
+    )
+    shift_least_s: float = Field(
+        default=1800.0,
+        ge=0,
+        description="The shift mean has no value before so many seconds of the shift were measured.",
+    )
+    coverage: float = Field(
+        default=0.75,
+        gt=0,
+        le=1,
+        description="The share of a window that must be measured before its mean has a value.",
+    )
+    default_interval_s: float = Field(
+        default=120.0,
+        gt=0,
+        description="The longest time a reading stands for, where its point gives no interval.",
+    )
+    rate_window_s: float = Field(
+        default=60.0,
+        gt=0,
+        le=86400,
+        description="The window of the rate of rise; at least six intervals of the point.",
+    )
+    stuck_after_s: float = Field(
+        default=14400.0,
+        gt=0,
+        description="A reading that has not changed for so many seconds is uncertain.",
+    )
+    memory_readings: int = Field(
+        default=600,
+        ge=2,
+        le=10_000_000,
+        description="How many readings the baseline of the change chart remembers.",
+    )
+    warm_up_readings: int = Field(
+        default=60,
+        ge=2,
+        le=10_000_000,
+        description="Readings learned before the change chart judges.",
+    )
+    noise_floor: float = Field(
+        default=0.001,
+        ge=0,
+        lt=1,
+        description="The least noise assumed, as a share of the instrument's range; at least its resolution.",
+    )
+    clip_sigmas: float = Field(
+        default=4.0,
+        gt=0,
+        description="One reading counts for at most so many sigmas in the CUSUM and the baseline.",
+    )
+    cusum_slack: float = Field(
+        default=0.5,
+        ge=0,
+        description="Sigmas taken off at each reading: half the smallest shift worth finding.",
+    )
+    cusum_cap: float = Field(
+        default=32.0,
+        gt=0,
+        description="The CUSUM never exceeds so many sigmas, so that it comes down again.",
+    )
+    ewma_half_score: float = Field(
+        default=4.0,
+        gt=0,
+        description="The z at which the ewma score is 0.5.",
+    )
+    cusum_half_score: float = Field(
+        default=8.0,
+        gt=0,
+        description="The CUSUM at which the cusum score is 0.5.",
+    )
+
+    @field_validator("shift_starts_h")
+    @classmethod
+    def _within_a_day(cls, starts: tuple[float, ...]) -> tuple[float, ...]:
+        if any(not 0 <= h < 24 for h in starts) or list(starts) != sorted(set(starts)):
+            raise ValueError("shift starts must be hours from 0 to under 24, ascending, each once")
+        return starts

@@ -1,0 +1,65 @@
+"""The change chart against its oracle."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from kernels.series import EDGES, examples, same, series
+from minewatch.detect.kernels import change as kernel
+from minewatch.detect.kernels.layout import CHANGE
+from oracles import change as oracle
+
+PAR = {"memory": 40, "warm_up": 10, "clip": 4.0, "slack": 0.5, "cap": 32.0}
+
+
+def _run(values, floor):
+    chart = np.zeros(2, CHANGE)
+    chart["floor"] = floor
+    z, cusum = np.zeros(len(values)), np.zeros(len(values))
+    with np.errstate(all="ignore"):
+        kernel.change_rows(chart, np.ones(len(values), np.int32), np.array(values), *PAR.values(), z, cusum)
+    assert chart[0]["seen"] == 0, "the neighbour must not be touched"
+    return z, cusum
+
+
+def _check(values, floor=0.125):
+    got = _run(values, floor)
+    expected = oracle.chart(values, **PAR, floor=floor)
+    for i, (z, cusum) in enumerate(expected):
+        assert same(got[0][i], z, 1e-5), i
+        assert same(got[1][i], cusum, 1e-4), i
+
+
+@pytest.mark.parametrize("name", EDGES)
+def test_edges(name):
+    """The chart agrees with plain Python on every kind of bad input."""
+    _check(EDGES[name][1])
+
+
+@examples
+@given(series())
+def test_any_series(data):
+    """The chart agrees with plain Python on whatever comes."""
+    _check(data[1])
+
+
+def test_a_spike_is_no_shift():
+    """One wild reading lifts z, yet not the CUSUM to its half score."""
+    z, cusum = _run([1.0, 1.1] * 40 + [50.0] + [1.0, 1.1] * 5, 0.05)
+    assert abs(z[80]) > 100
+    assert cusum[80:].max() < 8
+
+
+def test_a_small_shift_is_found():
+    """Two sigmas, steady, are found by the CUSUM within ten readings though no single z is high."""
+    rng = np.random.default_rng(1)
+    values = np.concatenate([rng.normal(0, 1, 300), rng.normal(2, 1, 10)])
+    _, cusum = _run(list(values), 0.05)
+    assert cusum[300:].max() >= 8
+
+
+def test_numbers_at_the_end_of_floats():
+    """Values near the largest float never poison the baseline."""
+    z, cusum = _run([0.0] * 20 + [1e308, -1e308] * 5 + [0.0] * 20, 0.125)
+    assert np.isfinite(z[12:]).all()
+    assert np.isfinite(cusum[12:]).all()

@@ -1,0 +1,74 @@
+"""The state machine of a limit against its oracle."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernels.series import EDGES, START, S, examples, series
+from minewatch.detect.kernels import limits as kernel
+from minewatch.detect.kernels.layout import LIMIT, NONE
+from oracles import limits as oracle
+
+
+def _machine(comparison=0, threshold=1.0, deadband=0.0, on_delay=0, off_delay=0):
+    limit = np.zeros(2, LIMIT)
+    limit[1] = (7, 0, 0, comparison, 0, threshold, deadband, on_delay, off_delay, NONE)
+    return limit
+
+
+def _run(limit, times, statistics):
+    out = []
+    for t, value in zip(times, statistics, strict=True):
+        since = kernel.judge(limit, 1, value, t)
+        if since != NONE:
+            out.append((t, since, bool(limit[1]["active"]), value))
+    return out
+
+
+def _check(times, values, **limit):
+    assert _run(_machine(**limit), times, values) == oracle.transitions(times, values, **limit)
+
+
+@pytest.mark.parametrize("comparison", [0, 1, 2, 3])
+@pytest.mark.parametrize("name", EDGES)
+def test_edges(name, comparison):
+    """The machine agrees with plain Python on every kind of bad input."""
+    _check(*EDGES[name], comparison=comparison, threshold=0.5, deadband=0.2, on_delay=2 * S, off_delay=3 * S)
+
+
+@examples
+@given(
+    series(),
+    st.integers(0, 3),
+    st.sampled_from([0.0, 1.0, -3.5]),
+    st.sampled_from([0.0, 0.06, 2.0]),
+    st.sampled_from([0, 3 * S, 90 * S]),
+    st.sampled_from([0, 3 * S, 90 * S]),
+)
+def test_any_series(data, comparison, threshold, deadband, on_delay, off_delay):
+    """The machine agrees with plain Python for any limit on whatever comes."""
+    _check(
+        *data,
+        comparison=comparison,
+        threshold=threshold,
+        deadband=deadband,
+        on_delay=on_delay,
+        off_delay=off_delay,
+    )
+
+
+def test_nan_never_clears():
+    """An active limit stays active while the statistic is not a number."""
+    limit = _machine()
+    assert _run(limit, [START], [2.0]) == [(START, START, True, 2.0)]
+    assert _run(limit, [START + i * S for i in range(1, 100)], [math.nan] * 99) == []
+    assert limit[1]["active"] == 1
+
+
+def test_the_cause_is_when_it_began():
+    """After an on-delay of 10 s the transition names the first reading over the limit."""
+    times = [START + i * S for i in range(20)]
+    assert _run(_machine(on_delay=10 * S), times, [2.0] * 20) == [(START + 10 * S, START, True, 2.0)]

@@ -1,0 +1,57 @@
+"""The shift mean against its oracle."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernels.series import EDGES, START, S, covered, examples, same, series
+from minewatch.detect.kernels import shift as kernel
+from minewatch.detect.kernels.layout import NONE, SHIFT
+from oracles import shift as oracle
+
+STARTS_H = (2.0, 8.5, 20.0)
+
+
+def _starts_ns(starts_h=STARTS_H):
+    return np.array([int(h * 3600) * S for h in starts_h], np.int64)
+
+
+def _check(times, values):
+    shift = np.zeros(1, SHIFT)
+    shift["start_ns"] = shift["end_ns"] = NONE
+    past = []
+    for a, b, x in covered(times, values):
+        if math.isfinite(x):
+            past.append((a, b, x))
+        got = kernel.shift_mean(shift, 0, x, a, b, 5 * 3600 * S, _starts_ns(), 0.5, 60.0)
+        assert same(got, oracle.mean(past, b, 5, STARTS_H, 0.5, 60.0), 1e-6)
+
+
+@pytest.mark.parametrize("name", EDGES)
+def test_edges(name):
+    """The shift mean agrees with plain Python on every kind of bad input."""
+    _check(*EDGES[name])
+
+
+@examples
+@given(series(max_size=80))
+def test_any_series(data):
+    """The shift mean agrees with plain Python on whatever comes."""
+    _check(*data)
+
+
+@examples
+@given(
+    st.integers(-10_000_000, 10_000_000),
+    st.floats(-14, 14).map(lambda h: round(h * 4) / 4),
+    st.lists(st.integers(0, 95), min_size=1, max_size=5, unique=True).map(sorted),
+)
+def test_bounds_follow_the_calendar(seconds, offset_h, quarters):
+    """Shift bounds are those of the standard library's calendar, for any offset and any starts."""
+    t = START + seconds * S
+    starts_h = [q / 4 for q in quarters]
+    got = kernel.bounds(t, int(offset_h * 3600) * S, _starts_ns(starts_h))
+    assert tuple(got) == oracle.bounds(t, offset_h, starts_h)
