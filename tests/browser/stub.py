@@ -1,0 +1,323 @@
+"""A stub of the service for the page: the shapes of the HTTP interface, and a few levers for tests.
+
+Run it beside the built pages: ``python tests/browser/stub.py --port 8080 --alerts 200 --life``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import socket
+import sys
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import unquote
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from stub_mine import Json, Mine, iso, value
+
+STATIC = Path(__file__).parents[2] / "src/minewatch/serve/static"
+RING = 20_000
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
+    "connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+class Stub:
+    """One mine, one ring of frames, viewers that are cursors into it."""
+
+    def __init__(self, alerts: int, *, life: bool) -> None:
+        self.mine = Mine()
+        self.life = life
+        self.ring: list[tuple[int, bytes]] = []
+        self.base = 0
+        self.woken = asyncio.Event()
+        self.late = timedelta(0)
+        self.silent: set[int] = set()
+        self.problems: dict[str, str] = {}
+        self.refuse: list[int] = []
+        self.commands: list[Json] = []
+        self.offline: set[str] = set()
+        self.mine.seed(self.now(), alerts)
+
+    def now(self) -> datetime:
+        """Tell the server's time."""
+        return datetime.now(timezone.utc)  # noqa: TID251 - a server has a clock
+
+    def push(self, event: str, data: Json, row: int = 0) -> None:
+        """Put one frame on the ring."""
+        head = f"id: {row}\n" if row else ""
+        frame = f"{head}event: {event}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode()
+        self.ring.append((row, frame))
+        if len(self.ring) > RING:
+            self.base += len(self.ring) - RING
+            del self.ring[: len(self.ring) - RING]
+        self.woken.set()
+        self.woken = asyncio.Event()
+
+    def push_event(self, entry: Json) -> None:
+        """Push a journal entry as an alert frame."""
+        self.push("alert", entry | {"sent": iso(self.now())}, entry["row"])
+
+    def state(self) -> Json:
+        """Tell how the parts are."""
+        return {
+            "time": iso(self.now() - self.late),
+            "ready": True,
+            "problems": self.problems,
+            "gateways": self.gateways(),
+            "telemetry": "duckdb",
+        }
+
+    def gateways(self) -> list[Json]:
+        """List the gateways of the points."""
+        now = self.now()
+        names = dict.fromkeys((p["site"], p["gateway"]) for p in self.mine.points)
+        return [
+            {
+                "site": site,
+                "gateway": gateway,
+                "online": gateway not in self.offline,
+                "since": iso(now - timedelta(hours=3)),
+                "last_seen": iso(now - timedelta(minutes=4 if gateway in self.offline else 0)),
+                "clock_offset_ms": 12.0,
+                "spool_rows": 0,
+                "version": "0.1.0",
+                "sequence_gaps": 0,
+                "rebirths": 1,
+            }
+            for site, gateway in names
+        ]
+
+    def readings(self) -> Json:
+        """Give the readings of this second as columns."""
+        at = self.now() - self.late
+        live = [p for p in self.mine.points if p["id"] not in self.silent]
+        return {
+            "time": iso(at),
+            "point": [p["id"] for p in live],
+            "ts_ms": [int(at.timestamp() * 1000)] * len(live),
+            "value": [value(p, at.timestamp()) for p in live],
+            "quality": [0] * len(live),
+        }
+
+    async def run(self) -> None:
+        """Push a ping, a state and the readings every second, and now and then an alert."""
+        beat = 0
+        while True:
+            self.push("ping", {"time": iso(self.now() - self.late)})
+            self.push("reading", self.readings())
+            if beat % 2 == 0:
+                self.push("state", self.state())
+            if self.life and beat % 20 == 19:
+                self.push_event(self.mine.raise_alert(self.now(), beat * 7 % len(self.mine.points)))
+            beat += 1
+            await asyncio.sleep(1)
+
+    async def follow(self, since: int) -> AsyncIterator[bytes]:
+        """Yield the frames from a journal row on, then the new ones as they come."""
+        at = self.base + len(self.ring)
+        if since:
+            later = [frame for row, frame in self.ring if row > since]
+            yield b"".join(later) if self.ring and since <= len(self.mine.journal) else b""
+            if since > len(self.mine.journal):
+                yield b"event: reset\ndata: {}\n\n"
+        yield b": hello\n\nevent: state\ndata: " + json.dumps(self.state()).encode() + b"\n\n"
+        while True:
+            woken = self.woken
+            frames = [frame for _, frame in self.ring[max(0, at - self.base) :]]
+            at = self.base + len(self.ring)
+            if frames:
+                yield b"".join(frames)
+            await woken.wait()
+
+    # ---- routes that the page uses
+
+    async def stream(self, request: Request) -> Response:
+        since = int(request.headers.get("last-event-id") or request.query_params.get("since") or 0)
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        return StreamingResponse(self.follow(since), media_type="text/event-stream", headers=headers)
+
+    def page(self, request: Request, items: list[Json]) -> Response:
+        limit = min(1000, int(request.query_params.get("limit", 100)))
+        start = int(request.query_params.get("cursor") or 0)
+        more = start + limit < len(items)
+        return JSONResponse({"items": items[start : start + limit], "next": str(start + limit) if more else None})
+
+    async def alerts(self, request: Request) -> Response:
+        return self.page(request, self.mine.not_normal())
+
+    async def points(self, request: Request) -> Response:
+        return self.page(request, self.mine.points)
+
+    async def events(self, request: Request) -> Response:
+        wanted = request.path_params["id"]
+        return self.page(request, [e for e in self.mine.journal if e["alert"]["id"] == wanted])
+
+    async def zones(self, request: Request) -> Response:
+        return self.page(request, list(self.mine.zones()))
+
+    async def list_gateways(self, request: Request) -> Response:
+        return self.page(request, self.gateways())
+
+    async def latest(self, _: Request) -> Response:
+        frame = self.readings()
+        rows = zip(frame["point"], frame["value"], strict=True)
+        common = {"time": frame["time"], "age_s": 0.1, "quality": 0, "quality_text": "good"}
+        return JSONResponse({"items": [{"point": p, "value": v} | common for p, v in rows]})
+
+    async def buckets(self, request: Request) -> Response:
+        point = self.mine.points[int(request.path_params["id"])]
+        query = request.query_params
+        start, end = (datetime.fromisoformat(query[k]).timestamp() for k in ("from", "to"))
+        n = int(query["buckets"])
+        step = (end - start) / n
+        now = self.now().timestamp()
+        times = [start + i * step for i in range(n)]
+        values = [value(point, t) if t < now else None for t in times]
+        return JSONResponse(
+            {
+                "point": point["id"],
+                "from": query["from"],
+                "to": query["to"],
+                "coverage": 1.0,
+                "start": [iso(datetime.fromtimestamp(t, timezone.utc)) for t in times],
+                "min": [v and v * 0.98 for v in values],
+                "max": [v and v * 1.02 for v in values],
+                "mean": values,
+                "count": [0 if v is None else 5 for v in values],
+            }
+        )
+
+    async def command(self, request: Request) -> Response:
+        """Acknowledge or comment; the answer is the alert after it."""
+        actor = unquote(request.headers.get("x-actor", "operator"))
+        body = await request.json()
+        self.commands.append({"path": request.url.path, "actor": actor, "body": body})
+        if self.refuse:
+            status = self.refuse.pop(0)
+            problem = {"title": "refused", "status": status, "code": "refused", "detail": "asked for by the test"}
+            return JSONResponse(problem, status, media_type="application/problem+json")
+        ids = body["ids"] if request.url.path.endswith("/alerts/acknowledge") else [request.path_params["id"]]
+        done = []
+        for alert_id in ids:
+            if alert_id not in self.mine.alerts:
+                return JSONResponse({"title": "no such alert", "status": 404}, 404)
+            if request.url.path.endswith("/comment"):
+                alert = self.mine.alerts[alert_id]
+                entry = self.mine.record(self.now(), "commented", alert, actor, body["comment"])
+            else:
+                entry = self.mine.acknowledge(self.now(), alert_id, actor, body.get("comment", ""))
+            self.push_event(entry)
+            done.append(entry["alert"])
+        return JSONResponse({"items": done} if "ids" in body else done[0])
+
+    # ---- levers for tests
+
+    async def lever(self, request: Request) -> Response:
+        """Change the stub: raise, clear, late, silent, problem, refuse, reset, offline."""
+        body = await request.json() if await request.body() else {}
+        match request.path_params["name"]:
+            case "raise":
+                point = body.pop("point", 0)
+                entry = self.mine.raise_alert(self.now(), point, **body)
+                self.push_event(entry)
+                return JSONResponse(entry["alert"])
+            case "clear":
+                self.push_event(self.mine.clear(self.now(), body["id"]))
+            case "late":
+                self.late = timedelta(seconds=body["seconds"])
+            case "silent":
+                self.silent = set(body["points"])
+            case "problem":
+                self.problems = body
+            case "refuse":
+                self.refuse.append(body["status"])
+            case "offline":
+                self.offline = set(body["gateways"])
+            case "reset":
+                self.push("reset", {"time": iso(self.now())})
+            case "commands":
+                return JSONResponse(self.commands)
+        return JSONResponse({})
+
+    def app(self) -> Starlette:
+        """Put the routes together."""
+
+        @contextlib.asynccontextmanager
+        async def lifespan(_: Starlette) -> AsyncIterator[None]:
+            task = asyncio.create_task(self.run())
+            yield
+            task.cancel()
+
+        api = "/api/v1"
+        routes = [
+            Route(f"{api}/stream", self.stream),
+            Route(f"{api}/alerts", self.alerts),
+            Route(f"{api}/alerts/acknowledge", self.command, methods=["POST"]),
+            Route(f"{api}/alerts/{{id}}/acknowledge", self.command, methods=["POST"]),
+            Route(f"{api}/alerts/{{id}}/comment", self.command, methods=["POST"]),
+            Route(f"{api}/alerts/{{id}}/events", self.events),
+            Route(f"{api}/points", self.points),
+            Route(f"{api}/points/{{id}}/readings", self.buckets),
+            Route(f"{api}/readings/latest", self.latest),
+            Route(f"{api}/zones", self.zones),
+            Route(f"{api}/gateways", self.list_gateways),
+            Route("/stub/{name}", self.lever, methods=["POST"]),
+            Mount("/", StaticFiles(directory=STATIC, html=True)),
+        ]
+        middleware = [Middleware(GZipMiddleware, minimum_size=1000), Middleware(Policy)]
+        return Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
+
+
+class Policy:
+    """Adds the Content-Security-Policy of the service, without touching streams."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def add(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"content-security-policy", POLICY.encode())]
+            await send(message)
+
+        await self.app(scope, receive, cast("Any", add))
+
+
+async def serve(port: int, alerts: int, *, life: bool) -> None:
+    """Serve on loopback and print the address once it is bound."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        print(f"http://127.0.0.1:{listener.getsockname()[1]}/", flush=True)  # noqa: T201 - the test reads it
+        config = uvicorn.Config(
+            Stub(alerts, life=life).app(), log_level="warning", timeout_graceful_shutdown=1
+        )
+        await uvicorn.Server(config).serve([listener])
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--alerts", type=int, default=60)
+    parser.add_argument("--life", action="store_true", help="raise an alert every 20 s")
+    args = parser.parse_args()
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve(args.port, args.alerts, life=args.life))
