@@ -131,13 +131,14 @@ class Connection:
     """One connection to one broker, made again by itself whenever it is lost.
 
     ``connected`` is true from the broker's consent on; ``problem`` says in a line what keeps it from that,
-    and is empty when nothing does.
+    and is empty when nothing does; ``attempts`` counts the connections tried in vain since the last good one.
     """
 
     def __init__(self, broker: Broker, handler: Handler) -> None:
         self.broker = broker
         self.connected = False
         self.problem = "not connected yet"
+        self.attempts = 0
         self._handler = handler
         self._subscription = -1
         self._retry_at = 0.0
@@ -155,7 +156,10 @@ class Connection:
     def stop(self, *, with_will: bool = False) -> None:
         """Disconnect for good and end paho's thread if there is one; what was published goes out first."""
         self._disconnect(with_will=with_will)
-        self._client.loop_stop()
+        if self._threaded:
+            self._client.loop_stop()
+        else:
+            self._flush()
         self._handover("disconnected")
 
     def drop(self, *, with_will: bool = False) -> None:
@@ -244,6 +248,7 @@ class Connection:
             self._back_off(now_s)
 
     def _back_off(self, now_s: float) -> None:
+        self.attempts += 1
         self._retry_at = now_s + self._retry_s
         self._retry_s = min(self._retry_s * 2, self.broker.retry_max_s)
 
@@ -277,6 +282,7 @@ class Connection:
             self._refused("it refuses the subscriptions; check the broker's access list")
             return
         self.problem = ""
+        self.attempts = 0
         self._retry_s = self.broker.retry_min_s
         self._handler.subscribed()
 
@@ -298,6 +304,15 @@ class Connection:
             self._client.disconnect(reasoncode=ReasonCode(PacketTypes.DISCONNECT, identifier=_WITH_WILL))
         else:
             self._client.disconnect()
+
+    def _flush(self) -> None:
+        """Give what is still to be sent a second to leave."""
+        for _ in range(20):
+            sock: Any = self._client.socket()
+            if sock is None or not self._client.want_write():
+                break
+            if select.select([], [sock], [], 0.05)[1]:
+                self._client.loop_write()
 
     def _shutdown(self) -> None:
         sock: Any = self._client.socket()

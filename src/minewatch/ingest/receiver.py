@@ -1,0 +1,290 @@
+"""MQTT messages in, columns and news out, without input or output of its own: the heart of the ingest room.
+
+Runs of DATA go through the walker at once; then each message is held against its node's sequence, one
+comparison when all is well. Everything else (births, deaths, gaps, names, faults) takes the slow way through
+`HostSession` and protobuf. A birth ends a run, since it changes what aliases mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+import numpy as np
+
+from minewatch.contracts import I4, ReadingBatch
+from minewatch.ingest import counters
+from minewatch.ingest.columns import Gathered, Walked, Walker
+from minewatch.ingest.gateways import Gateways
+from minewatch.ingest.intake import Intake, Reject, no_deliveries
+from minewatch.ingest.kernels.walker import TAKEN
+from minewatch.ingest.plain import Decoded, decode_data, quality_from_code
+from minewatch.ingest.registry import Node, Registry
+from minewatch.ingest.settings import IngestSettings
+from minewatch_edge.errors import WireError
+from minewatch_edge.sparkplug import codec, topics
+from minewatch_edge.sparkplug.actions import Publish
+from minewatch_edge.sparkplug.events import (
+    Data,
+    DeviceBirth,
+    DeviceDeath,
+    HostEvent,
+    NodeBirth,
+    NodeDeath,
+    RebirthAsked,
+    Reconnect,
+    Rejected,
+    SequenceGap,
+)
+from minewatch_edge.sparkplug.host_session import HostSession
+
+RUN = 1_024  # messages of one call of the walker
+KEPT = 200  # rejects that one intake carries; all are counted
+_ROUTES = 100_000
+_DATA = ("DDATA", "NDATA")
+
+
+class Receiver:
+    """Everything between the MQTT connection and the hand-over; `outbox` holds what is to be published.
+
+    ``reconnect`` is set, with a reason, when the connection must be made anew.
+    """
+
+    def __init__(self, settings: IngestSettings, rng: Random) -> None:
+        self.session = HostSession(
+            settings.host_id,
+            rng,
+            reorder_ms=round(settings.reorder_s * 1000),
+            rebirth_interval_ms=round(settings.rebirth_interval_s * 1000),
+            rebirth_jitter_ms=round(settings.rebirth_jitter_s * 1000),
+            max_nodes=settings.max_gateways,
+        )
+        self.registry = Registry(settings.max_points)
+        self.gateways = Gateways()
+        self.outbox: list[Publish] = []
+        self.reconnect = ""
+        self._max_bytes = settings.max_payload_bytes
+        self._walker = Walker(self.registry)
+        self._gathered = Gathered()
+        self._routes: dict[str, tuple[Node, str]] = {}
+        self._born: list[Node] = []
+        self._rejects: list[Reject] = []
+        self._last_ns = np.zeros(
+            0, np.int64
+        )  # newest live time of each point, kept when a foreign node is known
+
+    def take(self, messages: Sequence[tuple[str, bytes]], now_ns: int) -> None:
+        """Handle messages in order of arrival."""
+        counters.MESSAGES.inc(len(messages))
+        counters.BYTES.inc(sum(len(payload) for _, payload in messages))
+        at = 0
+        while at < len(messages):
+            run = self._run(messages, at)
+            if run:
+                at += self._take_run(messages[at : at + len(run)], run, now_ns)
+            else:
+                self._take_one(*messages[at], now_ns)
+                at += 1
+
+    def tick(self, now_ns: int) -> None:
+        """Do what has come due."""
+        self._follow(self.session.tick(now_ns // 1_000_000), now_ns)
+
+    def lost(self, now_ns: int) -> None:
+        """Give every gateway up: the connection to the broker is gone."""
+        self._follow(self.session.on_disconnected(now_ns // 1_000_000), now_ns)
+
+    def collect(self, now_ns: int) -> Intake | None:
+        """Return the news since the last call, None when there are none."""
+        points, spools = self.registry.take_news()
+        gateways = self.gateways.take_news(now_ns)
+        if not (points or spools or gateways or self._gathered or self._rejects):
+            return None
+        batch, deliveries = self._gathered.take()
+        counters.READINGS.inc(len(batch))
+        rejects, self._rejects = tuple(self._rejects), []
+        return Intake(points, spools, gateways, batch, deliveries, rejects)
+
+    def known(self) -> Intake:
+        """Return every point, spool and gateway, for a core that starts anew."""
+        points, spools = self.registry.everything()
+        everyone = self.gateways.everything()
+        return Intake(points, spools, everyone, ReadingBatch.empty(), no_deliveries())
+
+    def _run(self, messages: Sequence[tuple[str, bytes]], at: int) -> list[tuple[Node, str]]:
+        """Return the routes of the DATA messages of known nodes that stand together from ``at`` on."""
+        routes, most = self._routes, self._max_bytes
+        run: list[tuple[Node, str]] = []
+        for topic, payload in messages[at : at + RUN]:
+            route = routes.get(topic) or self._route(topic)
+            if route is None or len(payload) > most:
+                break
+            run.append(route)
+        return run
+
+    def _route(self, topic: str) -> tuple[Node, str] | None:
+        try:
+            parsed = topics.parse(topic)
+        except WireError:
+            return None
+        node = self.registry.nodes.get((parsed.group, parsed.node))
+        if parsed.verb not in _DATA or node is None:
+            return None
+        if len(self._routes) >= _ROUTES:
+            self._routes.clear()
+        self._routes[topic] = node, parsed.device
+        return self._routes[topic]
+
+    def _take_run(
+        self, messages: Sequence[tuple[str, bytes]], run: list[tuple[Node, str]], now_ns: int
+    ) -> int:
+        """Handle a run of DATA; return how many messages were handled, fewer when a birth came up."""
+        self._refresh()
+        n = len(run)
+        slots = np.fromiter((node.slot for node, _ in run), np.int64, n)
+        walked = self._walker.walk([payload for _, payload in messages], slots)
+        self.gateways.heard(slots, walked.stamp_ms, now_ns)
+        spools = self.registry.spool[slots]
+        in_order, status, seq = self.session.in_order, walked.status, walked.seq
+        start = 0
+        for i in range(n):
+            node = run[i][0]
+            if status[i] == TAKEN and node.state is not None and in_order(node.state, seq[i]):
+                continue
+            self._keep(walked, start, i, spools)
+            start = i + 1
+            self._take_one(*messages[i], now_ns)
+            if self._born:  # aliases may mean something else now
+                return i + 1
+        self._keep(walked, start, n, spools)
+        return n
+
+    def _keep(self, walked: Walked, start: int, stop: int, spools: I4) -> None:
+        if stop > start:
+            self._remember(self._gathered.add_walked(walked, start, stop, spools))
+
+    def _take_one(self, topic: str, payload: bytes, now_ns: int) -> None:
+        if len(payload) > self._max_bytes:
+            self._reject(Reject(topic, "too-large", f"{len(payload)} bytes, {self._max_bytes} are allowed"))
+            return
+        self._follow(self.session.receive(topic, payload, now_ns // 1_000_000), now_ns)
+
+    def _follow(self, events: Sequence[HostEvent], now_ns: int) -> None:
+        for event in events:
+            if isinstance(event, Data):
+                self._on_data(event, now_ns)
+            elif isinstance(event, NodeBirth | DeviceBirth):
+                self._on_birth(event, now_ns)
+            elif isinstance(event, Publish):
+                self.outbox.append(event)
+            elif isinstance(event, Rejected):
+                self._reject(Reject(event.topic, event.reason, event.detail))
+            elif isinstance(event, Reconnect):
+                self.reconnect = event.why
+            elif not isinstance(event, DeviceDeath):
+                self._on_node_event(event, now_ns)
+
+    def _on_node_event(self, event: NodeDeath | SequenceGap | RebirthAsked, now_ns: int) -> None:
+        node = self.registry.nodes.get((event.group, event.node))
+        if isinstance(event, SequenceGap):
+            counters.GAPS.inc()
+        elif isinstance(event, RebirthAsked):
+            counters.REBIRTHS.inc()
+        if node is None:  # asked to be born, never was
+            return
+        if isinstance(event, SequenceGap):
+            self.gateways.gap(node)
+        elif isinstance(event, RebirthAsked):
+            self.gateways.rebirth(node)
+        else:
+            self.gateways.died(node, now_ns)
+            self._call_claimants(node, now_ns)
+
+    def _on_birth(self, event: NodeBirth | DeviceBirth, now_ns: int) -> None:
+        node = self.registry.node(event.group, event.node)
+        node.state = self.session.nodes[event.group, event.node]
+        self._born.append(node)
+        if isinstance(event, NodeBirth):
+            rejects = self.registry.node_birth(node, event.message)
+            self.gateways.born(node, event.message.timestamp_ms, now_ns)
+            device = ""
+            self._call_claimants(node, now_ns)
+        else:
+            device = event.device
+            rejects = self.registry.device_birth(node, device, event.message)
+        for reject in rejects:
+            self._reject(reject)
+        if not node.extension:
+            self._take_birth_values(node, device, event.message, event.received_ms)
+
+    def _call_claimants(self, node: Node, now_ns: int) -> None:
+        """Ask nodes again that declared a place which this one may have given up."""
+        for group, name in self.registry.claimants - {(node.group, node.name)}:
+            self.session.request_rebirth(group, name, now_ns // 1_000_000)
+        self.registry.claimants &= {(node.group, node.name)}
+
+    def _take_birth_values(self, node: Node, device: str, message: codec.Message, received_ms: int) -> None:
+        """Take the values in another maker's birth as readings: by exception, it may not say them again."""
+        self._grow()
+        done = Decoded(stamp_ms=-1 if message.timestamp_ms is None else message.timestamp_ms)
+        default = received_ms if done.stamp_ms < 0 else done.stamp_ms
+        for metric in message.metrics:
+            entry = node.names.get((device, metric.name))
+            if entry is None or entry.code < 0 or metric.value is None:
+                continue
+            ts_ns = (default if metric.timestamp_ms is None else metric.timestamp_ms) * 1_000_000
+            value = _number_of(metric)
+            if value is None or not self._last_ns[entry.code] < ts_ns < 1 << 63:
+                continue
+            grade = 0 if metric.quality is None else quality_from_code(metric.quality)
+            done.add(entry.code, ts_ns, value, grade, metric.is_historical)
+        if done.point:
+            self._remember(self._gathered.add_decoded(done, -1))
+
+    def _on_data(self, event: Data, now_ns: int) -> None:
+        node = self.registry.nodes[event.group, event.node]
+        topic = f"{node.key}/{event.device}" if event.device else node.key
+        counters.FALLBACKS.inc()
+        try:
+            decoded = decode_data(event.payload, node, event.device, event.received_ms)
+        except WireError as error:
+            self._reject(Reject(topic, "payload", str(error)))
+            return
+        for reason, detail in decoded.rejects:
+            self._reject(Reject(topic, reason, detail))
+        if decoded.unknown:
+            self.session.request_rebirth(event.group, event.node, event.received_ms)
+            if node.extension:
+                return  # not delivered, so it comes again, read by the births that were asked for
+        if decoded.node_values:
+            node.values.update(decoded.node_values)
+            self.gateways.said(node)
+        self.gateways.heard(np.array([node.slot]), np.array([decoded.stamp_ms]), now_ns)
+        spool = int(self.registry.spool[node.slot])
+        self._remember(self._gathered.add_decoded(decoded, spool))
+
+    def _remember(self, batch: ReadingBatch) -> None:
+        if self.registry.foreign and len(batch):
+            self._grow()
+            live = ~batch.historical
+            self._last_ns[batch.point[live]] = batch.ts_ns[live]
+
+    def _grow(self) -> None:
+        lacking = len(self.registry.points) - len(self._last_ns)
+        if lacking > 0:
+            self._last_ns = np.concatenate([self._last_ns, np.full(lacking, -1, np.int64)])
+
+    def _refresh(self) -> None:
+        if self._born:
+            self.registry.refresh(self._born)
+            self._born = []
+
+    def _reject(self, reject: Reject) -> None:
+        counters.REJECTED.labels(reject.reason).inc()
+        if len(self._rejects) < KEPT:
+            self._rejects.append(reject)
+
+
+def _number_of(metric: codec.Metric) -> float | None:
+    value = metric.value
+    return float(value) if isinstance(value, bool | int | float) else None
