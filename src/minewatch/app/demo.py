@@ -21,10 +21,11 @@ from minewatch.app.broker import free_port, run_broker, write_settings
 from minewatch.app.logs import set_up_logs
 from minewatch.app.present import Tally, summary
 from minewatch.app.processes import Part
-from minewatch.app.service import address, data_folder, listen, own_folder, service
+from minewatch.app.service import data_folder, own_folder, service
 from minewatch.app.viewer import Viewer
 from minewatch.config import Config, build
 from minewatch.errors import StoreError
+from minewatch.serve.server import address, bind
 from minewatch.store.records import open_records
 from minewatch.store.telemetry import open_telemetry
 
@@ -102,7 +103,7 @@ def run_demo(
         config = demo_config(
             folder, port=port, broker_port=broker_port, telemetry=telemetry, influx_url=influx_url
         )
-        with own_folder(config), listen(config) as listener:
+        with own_folder(config), bind(config.serve) as listener:
             settings = write_settings(config.run, broker_port)
             keeper = service(config, listener)
             keeper.parts.insert(0, Part("broker", run_broker, (settings,)))

@@ -13,8 +13,9 @@ from minewatch.alerts.rules import load as load_rules
 from minewatch.app.demo import INTERRUPTED, Ending
 from minewatch.app.logs import set_up_logs
 from minewatch.app.pipeline import NAMES
-from minewatch.app.service import address, data_folder, listen, own_folder, service
+from minewatch.app.service import data_folder, own_folder, service
 from minewatch.config import load
+from minewatch.serve.server import address, bind
 
 
 def run_service(file: Path, say: Callable[[str], None]) -> int:
@@ -24,7 +25,7 @@ def run_service(file: Path, say: Callable[[str], None]) -> int:
     set_up_logs(os.environ.get("MINEWATCH_LOG", "info"))
     config = load(file)
     config = config.model_copy(update={"data": data_folder(config.data)})
-    with own_folder(config), listen(config) as listener:
+    with own_folder(config), bind(config.serve) as listener:
         keeper = service(config, listener)
         try:
             say(f"minewatch is starting at {address(listener)}")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from minewatch.app.clock import SystemClock
 from minewatch.app.core_client import CoreClient
 from minewatch.config import Config
+from minewatch.errors import CoreUnavailable
 from minewatch.serve.http import create_app
 from minewatch.serve.server import make_server
 from minewatch.store.records import open_records
@@ -40,3 +41,5 @@ async def _serve(
         await serving
         await core.stop()
         records.close()
+    if server.failure is not None:
+        raise CoreUnavailable(f"the push stream broke: {server.failure!r}")

@@ -47,31 +47,6 @@ def own_folder(config: Config) -> Iterator[None]:
         yield
 
 
-def listen(config: Config) -> socket.socket:
-    """Take the port of the pages. Raises ConfigError when it is taken."""
-    host, port = config.serve.host, config.serve.port
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(512)
-    except OSError as error:
-        listener.close()
-        raise ConfigError(
-            f"port {port} on {host} cannot be taken ({error.strerror})",
-            where="serve.port",
-            mend="Another program (or another minewatch) has it: choose another with --port.",
-        ) from None
-    return listener
-
-
-def address(listener: socket.socket) -> str:
-    """Return the address a browser opens."""
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
-
-
 def service(config: Config, listener: socket.socket) -> Supervisor:
     """Return the service's supervisor, not started yet."""
     parts = [

@@ -1,0 +1,1 @@
+"""Figures with their bars; ``python -m tests.bench [PREFIX]``."""

@@ -1,0 +1,123 @@
+"""Print each figure with its bar and write build/bench.json; with a prefix only figures whose name begins so.
+
+A bench is a module of this folder that prints ``NAME VALUE UNIT`` lines, or ``NAME skipped: why``. Each runs
+in a process of its own, so that one's compiled code and memory are not another's.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A module and the prefix of the figures it prints."""
+
+    prefix: str
+    module: str
+
+
+BENCHES = (
+    Bench("start", "start"),
+    Bench("wire", "wire"),
+    Bench("detect", "detect"),
+    Bench("store", "store"),
+    Bench("replay", "replay"),
+    Bench("edge", "edge"),
+    Bench("push", "push"),
+    Bench("service", "service"),
+)
+
+# name: (smallest or largest allowed, bar); figures without a bar are told without a verdict
+BARS: dict[str, tuple[str, float]] = {
+    "start.help": ("<=", 0.3),
+    "start.first": ("<=", 40.0),
+    "start.warm": ("<=", 8.0),
+    "service.readings_100": (">=", 80_000),
+    "service.lost_100": ("<=", 0),
+    "service.duplicate_100": ("<=", 0),
+    "service.readings_1": (">=", 8_000),
+    "service.lost_1": ("<=", 0),
+    "service.duplicate_1": ("<=", 0),
+    "service.latency_p99": ("<=", 250),
+    "replay.readings": (">=", 300_000),
+    "detect.change_1e4": ("<=", 6.0),
+    "detect.change_1e5": ("<=", 6.0),
+    "detect.change_1e6": ("<=", 6.0),
+}
+LINE = re.compile(
+    r"^(?P<name>[a-z]+\.[\w.-]+) (?:(?P<value>-?[\d.eE+-]+) (?P<unit>\S+)|(?P<skip>skipped: .+))$"
+)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured figure; ``passed`` is None where there is no bar or it was skipped."""
+
+    name: str
+    value: float | None
+    unit: str
+    bar: str
+    passed: bool | None
+    how: str
+
+    def line(self) -> str:
+        """Return the figure as a line."""
+        if self.value is None:
+            return f"{self.name} {self.unit}"
+        verdict = {None: "-", True: "pass", False: "MISS"}[self.passed]
+        return f"{self.name} {self.value:g} {self.unit} {self.bar or '-'} {verdict}"
+
+
+def judge(found: re.Match[str], how: str) -> Figure:
+    """Return a printed line with its bar."""
+    name = found["name"]
+    if found["skip"]:
+        return Figure(name, None, found["skip"], "", None, how)
+    value = float(found["value"])
+    if name not in BARS:
+        return Figure(name, value, found["unit"], "", None, how)
+    sign, bar = BARS[name]
+    passed = value >= bar if sign == ">=" else value <= bar
+    return Figure(name, value, found["unit"], f"{sign}{bar:g}", passed, how)
+
+
+def run(bench: Bench) -> list[Figure]:
+    """Run a module; a bench that fails is a figure that missed."""
+    how = f"python -m tests.bench.{bench.module}"
+    done = subprocess.run(
+        [sys.executable, "-m", f"tests.bench.{bench.module}"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    figures = [judge(found, how) for line in done.stdout.splitlines() if (found := LINE.match(line.strip()))]
+    if done.returncode or not figures:
+        figures.append(Figure(f"{bench.prefix}.failed", float(done.returncode), "exit", "==0", False, how))
+    return figures
+
+
+def main() -> int:
+    """Run the benches asked for; exit code 1 when a bar is missed."""
+    only = sys.argv[1] if len(sys.argv) > 1 else ""
+    figures: list[Figure] = []
+    for bench in BENCHES:
+        if not only or bench.prefix.startswith(only) or only.startswith(bench.prefix):
+            for figure in run(bench):
+                figures.append(figure)
+                print(figure.line(), flush=True)
+    out = ROOT / "build" / "bench.json"
+    out.parent.mkdir(exist_ok=True)
+    rows = [
+        {("pass" if key == "passed" else key): value for key, value in asdict(f).items()} for f in figures
+    ]
+    out.write_text(json.dumps(rows, indent=1))
+    return int(any(figure.passed is False for figure in figures))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
