@@ -16,7 +16,7 @@ from minewatch.contracts import AlertEvent, PointInfo, ReadingBatch, ScoreBatch,
 
 MEASUREMENTS = ("reading", "score", "alert_event", "delivery")
 
-_TAG = str.maketrans({"\\": "/", "\n": " ", "\r": " ", ",": "\\,", "=": "\\=", " ": "\\ "})
+_TAG = str.maketrans({"\\": "/", "\n": "\\ ", "\r": "\\ ", ",": "\\,", "=": "\\=", " ": "\\ "})
 _CLEAN = str.maketrans({"\\": "/", "\n": " ", "\r": " "})
 _STRING = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": " ", "\r": " "})
 _FLAG = ("f", "t")
