@@ -1,1 +1,51 @@
-"""Where readings come from; one file a kind of device."""
+"""Where readings come from; one file a kind of device, and here the list of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from minewatch_edge.drivers import csvfile, simulated
+from minewatch_edge.drivers.driver import CheckResult, Driver, Reading
+from minewatch_edge.errors import EdgeConfigError
+from minewatch_edge.spool import Reject
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from minewatch_edge.config import DeviceConfig
+
+__all__ = ["KINDS", "CheckResult", "Driver", "Kind", "Reading", "kind_of", "make"]
+
+Refuse: TypeAlias = Callable[[Reject], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of driver: what it reads from edge.toml beyond what every device has, and how it is made."""
+
+    make: Callable[[DeviceConfig, Path, Refuse], Driver]
+    device_keys: tuple[str, ...] = ()
+    point_keys: tuple[str, ...] = ()
+
+
+KINDS: dict[str, Kind] = {
+    "simulated": Kind(simulated.make, simulated.DEVICE_KEYS, simulated.POINT_KEYS),
+    "csv": Kind(csvfile.make, csvfile.DEVICE_KEYS, csvfile.POINT_KEYS),
+}
+
+
+def kind_of(name: str, where: str) -> Kind:
+    """Return a kind of driver by its name; raise EdgeConfigError that lists those known."""
+    found = KINDS.get(name)
+    if found is None:
+        raise EdgeConfigError(
+            f"there is no driver {name!r}", where=where, mend=f"Use one of: {', '.join(sorted(KINDS))}"
+        )
+    return found
+
+
+def make(device: DeviceConfig, folder: Path, refuse: Refuse) -> Driver:
+    """Make the driver of a device; ``refuse`` takes the lines it could not use."""
+    return kind_of(device.driver, device.options.where("driver")).make(device, folder, refuse)

@@ -1,0 +1,466 @@
+"""The agent of one gateway: sensors to spool, spool to host. It has no clock: every call brings the moment.
+
+A row is committed before it is published, live rows go before history, and nothing is published while the
+primary host is offline. One thread calls everything here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from minewatch_edge import __version__
+from minewatch_edge.clocks import NOTICEABLE_NS, Moment, SteadyClock
+from minewatch_edge.config import EdgeConfig
+from minewatch_edge.declared import Declared, spool_points
+from minewatch_edge.delivery import Delivery, DeliverySettings
+from minewatch_edge.drivers.driver import Driver
+from minewatch_edge.errors import SpoolUnavailable, WireError
+from minewatch_edge.rows import Columns, NewRow
+from minewatch_edge.sampling import Sampler
+from minewatch_edge.sparkplug.actions import (
+    Acknowledged,
+    EdgeAction,
+    HostOffline,
+    HostOnline,
+    Publish,
+    RebirthRequested,
+    Refused,
+)
+from minewatch_edge.sparkplug.edge_session import EdgeSession
+from minewatch_edge.spool import Reject, Spool
+from minewatch_edge.state import AgentState
+
+log = logging.getLogger(__name__)
+
+_SECOND_NS = 1_000_000_000
+_COMMIT_ROWS = 100
+_FIGURES_NS = 5 * _SECOND_NS  # between two messages about the spool
+_TRUST_AFTER_NS = 3_600 * _SECOND_NS  # a clock that jumped may not make rows old before a person can mend it
+_REJECTS_WAITING = 1_000
+_MS = 1_000_000
+
+
+class Transport(Protocol):
+    """What the agent needs of a connection: ``sparkplug.mqtt.Connection``, or ``testing.FakeBroker``."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has taken us."""
+
+    @property
+    def problem(self) -> str:
+        """What keeps it from that, in a line."""
+
+    def publish(self, message: Publish) -> bool:
+        """Hand a message over; False when it was not taken."""
+
+    def drop(self, *, with_will: bool = False) -> None:
+        """Disconnect and connect anew."""
+
+
+class Agent:
+    """One gateway. Call `start`, then `step` again and again; the transport calls `will` to `lost`."""
+
+    def __init__(
+        self,
+        config: EdgeConfig,
+        drivers: Sequence[Driver],
+        spool: Spool,
+        transport: Transport,
+        *,
+        rejects: list[Reject] | None = None,
+    ) -> None:
+        """``rejects`` is where drivers put the lines they could not use."""
+        self.config = config
+        self._sampler = Sampler(drivers)
+        self._spool = spool
+        self._transport = transport
+        self._delivery = Delivery(
+            DeliverySettings(
+                config.spool.resend_s,
+                config.spool.resend_per_s,
+                config.broker.acknowledgement,
+                config.broker.keepalive_s,
+            )
+        )
+        self._session = self._make_session()
+        self._clock = SteadyClock(Moment(0, 0))
+        self._pending: deque[NewRow] = deque()
+        self._waiting = 0  # readings in _pending
+        self._shown = 0  # rows of _pending that went out live without an id, because the disk refused them
+        self._uncounted_sent = 0
+        self._uncounted_dropped = 0
+        self._rejects = rejects if rejects is not None else []
+        self._unsettled: Acknowledged | None = None
+        self._problems: dict[str, str] = {}
+        self._identity = ""
+        self._was_born = False
+        self._retry_spool_ns = 0
+        self._committed_ns = 0
+        self._tidied_ns = 0
+        self._figures_ns = 0
+        self._trusted_ns = 0
+
+    # --- life -----------------------------------------------------------------------------------------------
+
+    def start(self, moment: Moment) -> None:
+        """Open the spool and get ready; raises SpoolInUse when another agent has it."""
+        self._clock = SteadyClock(moment)
+        self._trusted_ns = moment.mono_ns + _TRUST_AFTER_NS
+        try:
+            self._open_spool()
+        except SpoolUnavailable as error:
+            self._spool_refused(error, moment)
+        self._clock = SteadyClock(moment, (self._spool.last_ms + 1) * _MS if self._spool.last_ms else 0)
+
+    def stop(self, moment: Moment) -> None:
+        """End in order: what was sampled is committed, the host is told, the spool is closed."""
+        now_ns = self._clock.advance(moment)
+        self._commit(now_ns, moment)
+        if self._session.born:
+            self._transport.publish(self._session.death(moment.wall_ns // _MS))
+        self._was_born = False
+        try:
+            self._spool.count(sent=self._uncounted_sent, dropped=self._uncounted_dropped)
+            self._uncounted_sent = self._uncounted_dropped = 0
+        except SpoolUnavailable as error:
+            log.warning("the last counts are not kept: %s", error)
+        if self._waiting:
+            log.error("%d readings are lost: the spool cannot take them", self._waiting)
+        self._spool.close()
+        self._sampler.close()
+
+    def step(self, moment: Moment) -> int:
+        """Do what is due and return when to come again, on the clock that never goes back."""
+        now_ns = self._tell_time(moment)
+        doubtful = self._clock.ahead_ns > NOTICEABLE_NS
+        for row in self._sampler.poll(now_ns, doubtful=doubtful):
+            self._pending.append(row)
+            self._waiting += len(row.columns.points)
+        commit_at = self._committed_ns + int(self.config.spool.commit_ms * _MS)
+        if self._pending and (moment.mono_ns >= commit_at or len(self._pending) >= _COMMIT_ROWS):
+            self._commit(now_ns, moment)
+        self._send_history(moment)
+        if moment.mono_ns - self._tidied_ns >= _SECOND_NS:
+            self._tidied_ns = moment.mono_ns
+            self._tidy(now_ns, moment)
+        return self._next_due(now_ns, moment, commit_at)
+
+    def state(self, moment: Moment) -> AgentState:
+        """Return how everything is."""
+        problems = {**self._problems, **self._sampler.problems()}
+        if self._transport.problem:
+            problems["broker"] = self._transport.problem
+        elif not self._session.host_online:
+            problems["host"] = (
+                f"the host {self.config.broker.primary_host!r} is offline; readings are spooled"
+            )
+        if self._clock.ahead_ns > NOTICEABLE_NS:
+            problems["clock"] = (
+                f"the clock went back; readings are stamped {self._clock.ahead_ns / 1e9:.0f} s ahead of it,"
+                " marked uncertain, until it has caught up"
+            )
+        return AgentState(
+            time_ns=moment.wall_ns,
+            site=self.config.site,
+            gateway=self.config.gateway,
+            connected=self._transport.connected,
+            online=self._session.born,
+            host_online=self._session.host_online,
+            points=len(self._sampler.points),
+            counters=self._spool.counters,
+            held_rows=self._spool.held_rows,
+            waiting=self._waiting,
+            resends=self._delivery.resends,
+            spool=self._spool.identity,
+            clock_ahead_s=round(self._clock.ahead_ns / 1e9, 3),
+            problems=problems,
+        )
+
+    # --- what the connection asks and tells -----------------------------------------------------------------
+
+    def will(self, moment: Moment) -> Publish:
+        """Return the will of the next CONNECT, its bdSeq on the disk already."""
+        self._was_born = False
+        will = self._session.will(moment.wall_ns // _MS)
+        try:
+            self._spool.save_bd_seq(self._session.bd_seq)
+        except SpoolUnavailable as error:
+            self._spool_refused(error, moment)
+        return will
+
+    def subscriptions(self) -> Sequence[tuple[str, int]]:
+        """Return what to subscribe to."""
+        return self._session.subscriptions()
+
+    def subscribed(self, moment: Moment) -> None:
+        """Begin the session, if the host is there."""
+        self._put_figures(moment)
+        self._perform(self._session.on_subscribed(moment.wall_ns // _MS), moment)
+
+    def message(self, topic: str, payload: bytes, moment: Moment) -> None:
+        """Take one message of the broker."""
+        if not self._session.born:
+            self._put_figures(moment)
+        self._perform(self._session.receive(topic, payload, moment.wall_ns // _MS), moment)
+
+    def lost(self, why: str) -> None:
+        """Learn that the connection is gone."""
+        if self._was_born:
+            log.warning("connection lost (%s); readings are spooled", why)
+        self._was_born = False
+        self._session.on_disconnected()
+
+    def _perform(self, actions: Iterable[EdgeAction], moment: Moment) -> None:
+        restart = False
+        for action in actions:
+            match action:
+                case Publish():
+                    self._transport.publish(action)
+                case Acknowledged():
+                    self._unsettled = action
+                    self._settle(moment)
+                case RebirthRequested():
+                    restart = True
+                case HostOnline():
+                    log.info("the host is online")
+                case HostOffline():
+                    log.warning("the host is offline; readings are spooled")
+                    self._was_born = False
+                    self._transport.drop()
+                case Refused():
+                    log.debug("%s refused (%s): %s", action.topic, action.reason, action.detail)
+        if self._session.born and (restart or not self._was_born):
+            if not self._was_born:
+                log.info("online with %d rows held", self._spool.held_rows)
+            self._was_born = True
+            self._delivery.begin(self._spool.first_id, self._spool.last_id, moment.mono_ns)
+
+    # --- the spool ------------------------------------------------------------------------------------------
+
+    def _open_spool(self) -> None:
+        points = spool_points(self._sampler.points)
+        known = len(self._spool.points)
+        self._spool.open(points if not known else ())
+        if self._spool.moved_aside is not None:
+            self._problems["spool file"] = f"it was corrupt and is kept as {self._spool.moved_aside}"
+        if len(self._spool.points) != known:
+            self._session = self._make_session()
+            self._was_born = False
+            if self._transport.connected:
+                self._transport.drop()
+        self._take_identity()
+
+    def _take_identity(self) -> None:
+        self._identity = self._spool.identity
+        self._session.set_spool(self._identity)
+
+    def _make_session(self) -> EdgeSession:
+        points = self._sampler.points
+        self._declared = Declared(points, self._spool.points[len(points) :])
+        return EdgeSession(
+            self.config.site,
+            self.config.gateway,
+            self._declared.births,
+            bd_seq=self._spool.bd_seq,
+            primary_host=self.config.broker.primary_host,
+            spool=self._spool.identity,
+            version=__version__,
+            interval_s=min((p.interval_s for p in points if p.interval_s), default=0.0),
+        )
+
+    def _spool_refused(self, error: SpoolUnavailable, moment: Moment) -> None:
+        if "spool" not in self._problems:
+            room = self.config.spool.memory_readings
+            log.error("%s; up to %d readings are kept in memory", error, room)
+        self._problems["spool"] = str(error)
+        self._retry_spool_ns = moment.mono_ns + _SECOND_NS
+
+    def _commit(self, now_ns: int, moment: Moment) -> None:
+        """Commit what is pending and publish it; what the disk refuses is shown without an id, and kept."""
+        self._committed_ns = moment.mono_ns
+        while self._pending and moment.mono_ns >= self._retry_spool_ns:
+            try:
+                self._commit_some(now_ns, moment)
+            except SpoolUnavailable as error:
+                self._spool_refused(error, moment)
+        if self._pending:
+            self._bear_refusal(moment)
+
+    def _commit_some(self, now_ns: int, moment: Moment) -> None:
+        if not self._spool.identity:
+            self._open_spool()
+        rows = [self._pending[i] for i in range(min(len(self._pending), _COMMIT_ROWS))]
+        first = self._spool.append(rows, now_ns, sent=self._uncounted_sent, dropped=self._uncounted_dropped)
+        self._uncounted_sent = self._uncounted_dropped = 0
+        shown = min(self._shown, len(rows))
+        self._shown -= shown
+        for row in rows:
+            self._pending.popleft()
+            self._waiting -= len(row.columns.points)
+        if self._problems.pop("spool", ""):
+            log.warning("the spool takes readings again")
+        self._check_identity(moment)
+        if shown:
+            self._delivery.late(first, first + shown - 1)
+        for row_id, row in enumerate(rows[shown:], first + shown):
+            self._send_live(row_id, row, moment)
+
+    def _check_identity(self, moment: Moment) -> None:
+        """After the file was begun anew, tell the host at once under which name ids come now."""
+        if self._spool.identity != self._identity:
+            if self._spool.moved_aside is not None:
+                self._problems["spool file"] = f"it was corrupt and is kept as {self._spool.moved_aside}"
+            self._take_identity()
+            self._put_figures(moment)
+            for action in self._session.rebirth(moment.wall_ns // _MS):
+                if isinstance(action, Publish):
+                    self._transport.publish(action)
+            self._delivery.begin(self._spool.first_id, self._spool.last_id, moment.mono_ns)
+
+    def _bear_refusal(self, moment: Moment) -> None:
+        while self._waiting > self.config.spool.memory_readings:
+            gone = len(self._pending.popleft().columns.points)
+            self._waiting -= gone
+            self._uncounted_dropped += gone
+            self._shown = max(0, self._shown - 1)
+        if self._session.born:
+            for i in range(self._shown, len(self._pending)):
+                if not self._send(None, self._pending[i].device, self._pending[i].columns, moment):
+                    break
+                self._shown = i + 1
+
+    def _settle(self, moment: Moment) -> None:
+        """Delete what the host has; if the disk refuses, later."""
+        if self._unsettled is None:
+            return
+        try:
+            self._spool.acknowledge(self._unsettled.spool, self._unsettled.upto)
+        except SpoolUnavailable as error:
+            self._spool_refused(error, moment)
+            return
+        self._unsettled = None
+        self._delivery.held(self._spool.first_id, moment.mono_ns)
+
+    # --- sending --------------------------------------------------------------------------------------------
+
+    def _send_live(self, row_id: int, row: NewRow, moment: Moment) -> None:
+        if not self._session.born:
+            self._session.observe(row.device, self._declared.readings(row.columns))
+        elif self._send(row_id, row.device, row.columns, moment):
+            self._delivery.live(row_id)
+
+    def _send(
+        self, row_id: int | None, device: str, columns: Columns, moment: Moment, *, historical: bool = False
+    ) -> bool:
+        """Publish one row; False when the connection does not take it."""
+        if not self._transport.connected:
+            return False
+        device = self._declared.device(columns, device)
+        now_ms = moment.wall_ns // _MS
+        try:
+            message = self._session.data(
+                device, self._declared.readings(columns), row_id, now_ms, historical=historical
+            )
+        except WireError as error:
+            # Not one row may hold up all that come after it: its id goes out without the readings.
+            log.error("a row of %s cannot be sent: %s", device, error)
+            message = self._session.data(device, (), row_id, now_ms, historical=historical)
+        if not self._transport.publish(message):
+            return False
+        self._uncounted_sent += len(columns.points)
+        return True
+
+    def _send_history(self, moment: Moment) -> None:
+        if not self._session.born:
+            return
+        rows, readings = self._delivery.allowance(moment.mono_ns)
+        if rows <= 0:
+            return
+        try:
+            held = self._spool.unacknowledged(self._delivery.cursor, rows, upto=self._delivery.history_end)
+        except SpoolUnavailable as error:
+            self._spool_refused(error, moment)
+            return
+        if not held:
+            self._delivery.cursor = self._delivery.history_end
+        for row in held:
+            if readings <= 0 or not self._send(row.id, row.device, row.columns, moment, historical=True):
+                break
+            self._delivery.history(row.id, len(row.columns.points))
+            readings -= len(row.columns.points)
+
+    # --- now and then ---------------------------------------------------------------------------------------
+
+    def _tell_time(self, moment: Moment) -> int:
+        before = self._clock.ahead_ns
+        now_ns = self._clock.advance(moment)
+        if before <= NOTICEABLE_NS < self._clock.ahead_ns:
+            log.warning(
+                "the clock went back by %.0f s; readings keep their order", self._clock.ahead_ns / 1e9
+            )
+            self._trusted_ns = moment.mono_ns + _TRUST_AFTER_NS
+        return now_ns
+
+    def _tidy(self, now_ns: int, moment: Moment) -> None:
+        """Do once a second what need not be done at once."""
+        self._settle(moment)
+        del self._rejects[:-_REJECTS_WAITING]
+        if moment.mono_ns >= self._retry_spool_ns:
+            try:
+                self._tidy_spool(now_ns, moment)
+            except SpoolUnavailable as error:
+                self._spool_refused(error, moment)
+        if not self._session.born:
+            return
+        spool = self._spool
+        if self._delivery.stalled(moment.mono_ns):
+            log.warning("no acknowledgement after row %d; sending again from there", spool.first_id - 1)
+            self._delivery.again(spool.first_id, spool.last_id, moment.mono_ns)
+        if moment.mono_ns - self._figures_ns >= _FIGURES_NS:
+            self._put_figures(moment)
+
+    def _tidy_spool(self, now_ns: int, moment: Moment) -> None:
+        spool = self._spool
+        if not spool.identity:
+            self._open_spool()
+        gone = spool.evict(now_ns, by_age=moment.mono_ns >= self._trusted_ns)
+        if gone:
+            if "evicted" not in self._problems:
+                log.error("the spool is full: the oldest readings are given up")
+            self._delivery.held(spool.first_id, moment.mono_ns)
+        if spool.counters.evicted:
+            self._problems["evicted"] = f"{spool.counters.evicted} readings were given up: the spool was full"
+        if self._rejects:
+            spool.reject(list(self._rejects))
+            self._rejects.clear()
+        if not self.config.broker.acknowledgement and self._session.born:
+            spool.acknowledge(spool.identity, self._delivery.assumed(moment.mono_ns))
+            self._delivery.held(spool.first_id, moment.mono_ns)
+        if not spool.held_rows:
+            spool.shrink()
+        if not self._pending and self._problems.pop("spool", ""):
+            log.warning("the spool takes readings again")
+
+    def _put_figures(self, moment: Moment) -> None:
+        self._figures_ns = moment.mono_ns
+        actions = self._session.set_node_values(
+            moment.wall_ns // _MS,
+            spool_rows=self._spool.held_rows,
+            spool_first=self._spool.first_id,
+            msg_id=self._spool.last_id,
+        )
+        for action in actions:
+            if isinstance(action, Publish):
+                self._transport.publish(action)
+
+    def _next_due(self, now_ns: int, moment: Moment, commit_at: int) -> int:
+        due = [self._tidied_ns + _SECOND_NS, moment.mono_ns + self._sampler.due_ns(now_ns) - now_ns]
+        if self._pending:
+            due.append(max(commit_at, self._retry_spool_ns))
+        if self._session.born and (history := self._delivery.due_ns(moment.mono_ns)) is not None:
+            due.append(history)
+        return max(moment.mono_ns, min(due))

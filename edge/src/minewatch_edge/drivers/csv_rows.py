@@ -1,0 +1,124 @@
+"""One line of a CSV file to a time and values, or to a reason why not."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from minewatch_edge.errors import DriverError
+from minewatch_edge.tables import Table
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNITS = {"unix_s": 1e9, "unix_ms": 1e6}
+
+
+@dataclass(frozen=True, slots=True)
+class TimeFormat:
+    """How a time is written: ``iso``, ``unix_s``, ``unix_ms`` or a strptime format.
+
+    ``zone`` is meant where the text has no offset.
+    """
+
+    form: str = "iso"
+    zone: tzinfo | None = None
+
+    def read(self, text: str) -> int:
+        """Return nanoseconds since 1970; raise ValueError with the reason."""
+        if self.form in _UNITS:
+            number = float(text)
+            if not math.isfinite(number):
+                raise ValueError("no finite number")
+            return round(number * _UNITS[self.form])
+        when = datetime.fromisoformat(text) if self.form == "iso" else datetime.strptime(text, self.form)  # noqa: DTZ007
+        if when.tzinfo is None:
+            if self.zone is None:
+                raise ValueError("it has no offset, and no time_zone is set")
+            when = when.replace(tzinfo=self.zone)
+        gone = when - _EPOCH
+        return ((gone.days * 86_400 + gone.seconds) * 1_000_000 + gone.microseconds) * 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class CsvRow:
+    """A line that could be read: its time, and (point, value) of the cells that hold one."""
+
+    ts_ns: int
+    values: tuple[tuple[int, float], ...]
+    faults: tuple[tuple[str, str], ...]
+
+
+class Layout:
+    """The columns of a file, found by the names of its first line.
+
+    Raises DriverError when a named column is not there.
+    """
+
+    def __init__(
+        self,
+        header: str,
+        time_column: str,
+        time: TimeFormat,
+        columns: Sequence[tuple[str, float]],
+        *,
+        delimiter: str = ",",
+        missing: Sequence[str] = ("", "NaN"),
+    ) -> None:
+        names = [
+            name.strip() for name in next(csv.reader([header.lstrip("\ufeff")], delimiter=delimiter), [])
+        ]
+        self._time = time
+        self._delimiter = delimiter
+        self._missing = frozenset(missing)
+        self._time_at = _find(names, time_column)
+        self._cells = [(_find(names, column), column, scale) for column, scale in columns]
+        self._least = max([self._time_at, *(at for at, _, _ in self._cells)]) + 1
+
+    def read(self, line: str) -> CsvRow | tuple[str, str]:
+        """Return the row, or (reason, what is wrong) when nothing of it can be used."""
+        cells = next(csv.reader([line], delimiter=self._delimiter), [])
+        if len(cells) < self._least:
+            return "columns", f"{len(cells)} columns, {self._least} are needed"
+        try:
+            ts_ns = self._time.read(cells[self._time_at].strip())
+        except (ValueError, OverflowError) as error:
+            return "time", f"{cells[self._time_at]!r}: {error}"
+        values, faults = [], []
+        for point, (at, column, scale) in enumerate(self._cells):
+            text = cells[at].strip()
+            if text in self._missing:
+                continue
+            try:
+                value = float(text) * scale
+            except ValueError:
+                value = math.nan
+            if math.isfinite(value):
+                values.append((point, value))
+            else:
+                faults.append(("value", f"{column}: {text!r} is no number"))
+        return CsvRow(ts_ns, tuple(values), tuple(faults))
+
+
+def _find(names: list[str], column: str) -> int:
+    if column not in names:
+        raise DriverError(f"there is no column {column!r}; the first line names: {', '.join(names)}")
+    return names.index(column)
+
+
+def time_format(table: Table) -> TimeFormat:
+    """Read ``format`` and ``time_zone`` of a device."""
+    zone_name = table.text("time_zone", "")
+    form = table.text("format", "iso")
+    if form not in ("iso", *_UNITS) and "%" not in form:
+        raise table.error(
+            "format", f"{form!r} is no format", 'Use iso, unix_s, unix_ms or e.g. "%d.%m.%Y %H:%M:%S"'
+        )
+    try:
+        return TimeFormat(form, ZoneInfo(zone_name) if zone_name else None)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise table.error(
+            "time_zone", f"{zone_name!r} is no time zone", 'Use a name as "Asia/Almaty"'
+        ) from error

@@ -1,0 +1,53 @@
+"""What every driver is: it says its points, and is asked for readings when it wants to be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from minewatch_edge.sparkplug.births import PointBirth
+from minewatch_edge.sparkplug.codec import GOOD
+
+
+class Reading(NamedTuple):
+    """One value of one point; ``point`` is its index in the driver's ``points()``.
+
+    ``quality`` is Sparkplug's: 192 good, 64 uncertain, 0 bad. A bad reading may carry
+    NaN: it goes out as null.
+    """
+
+    point: int
+    ts_ns: int
+    value: float
+    quality: int = GOOD
+
+
+class CheckResult(NamedTuple):
+    """What one sensor said when it was asked once, in words for the installer."""
+
+    place: str
+    ok: bool
+    text: str
+
+
+class Driver(Protocol):
+    """One source of readings, asked by one thread.
+
+    ``due_ns`` is when it next wants to be polled; ``poll`` raises DriverError when the source does not answer
+    and is asked again later; ``check`` asks each sensor once and never raises for a sensor's fault.
+    """
+
+    def points(self) -> Sequence[PointBirth]:
+        """Return what it measures, the same for its whole life."""
+
+    def poll(self, now_ns: int) -> Sequence[Reading]:
+        """Return the readings that are due; none is an answer too."""
+
+    def due_ns(self, now_ns: int) -> int:
+        """Return when it wants to be polled next."""
+
+    def check(self, now_ns: int) -> Sequence[CheckResult]:
+        """Ask each sensor once and say in words what it answers."""
+
+    def close(self) -> None:
+        """Let go of the source."""

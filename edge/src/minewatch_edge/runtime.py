@@ -1,0 +1,240 @@
+"""The agent running: the only module of the edge that has a clock, waits, and hears signals."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from minewatch_edge import drivers as kinds
+from minewatch_edge import state as states
+from minewatch_edge.agent import Agent
+from minewatch_edge.clocks import Moment
+from minewatch_edge.config import EdgeConfig
+from minewatch_edge.drivers.driver import Driver
+from minewatch_edge.errors import EdgeConfigError
+from minewatch_edge.sparkplug.actions import Publish
+from minewatch_edge.sparkplug.mqtt import Broker, Connection
+from minewatch_edge.spool import Counters, Reject, Spool, SpoolLimits
+
+log = logging.getLogger(__name__)
+
+_LONGEST_WAIT_NS = 100_000_000
+_STATE_NS = 1_000_000_000
+_PROBE_TIMEOUT_S = 5.0
+_PROBE_AGAIN_NS = 500_000_000
+_PROBE_AGAIN_MOST_NS = 15_000_000_000
+_CONNECT_WITHIN_NS = 10_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSummary:
+    """What an agent did; counters are those of the spool, so they go on over restarts."""
+
+    site: str
+    gateway: str
+    counters: Counters
+    held_rows: int
+    waiting: int
+
+
+def moment() -> Moment:
+    """Return now, on both clocks."""
+    return Moment(time.time_ns(), time.monotonic_ns())
+
+
+def boot_id() -> str:
+    """Return the name of this run of the machine; "" where there is none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def run_agent(
+    config: EdgeConfig,
+    drivers: Sequence[Driver],
+    stop: threading.Event,
+    *,
+    rejects: list[Reject] | None = None,
+) -> AgentSummary:
+    """Run one agent in this thread until ``stop`` is set; several may run in threads of one process.
+
+    ``rejects`` is where the drivers put lines they could not use; the agent takes them from there.
+    Raises SpoolInUse when the spool has an agent already, EdgeConfigError when a secret is not there.
+    """
+    port = _Port()
+    connection = Connection(_broker(config), port)
+    spool = Spool(config.spool.path, _limits(config), boot=boot_id())
+    agent = port.agent = Agent(config, drivers, spool, connection, rejects=rejects)
+    dial = _Dial(connection)
+    state_file = states.state_path(config.spool.path)
+    written_ns = 0
+    agent.start(moment())
+    try:
+        while not stop.is_set():
+            now = moment()
+            due_ns = agent.step(now)
+            if now.mono_ns - written_ns >= _STATE_NS:
+                written_ns = now.mono_ns
+                _write_state(state_file, agent, now, running=True)
+            dial.drive(min(due_ns, now.mono_ns + _LONGEST_WAIT_NS))
+    finally:
+        agent.stop(moment())
+        connection.stop()
+        end = _write_state(state_file, agent, moment(), running=False)
+    return AgentSummary(config.site, config.gateway, end.counters, end.held_rows, end.waiting)
+
+
+def run(config: EdgeConfig) -> tuple[int, AgentSummary]:
+    """Run the agent of a configuration until a signal ends it; return the exit code and what it did.
+
+    The first SIGINT or SIGTERM ends it in order, the second at once.
+    """
+    stop = threading.Event()
+    caught: list[int] = []
+
+    def ask_to_stop(number: int, _frame: FrameType | None) -> None:
+        caught.append(number)
+        if len(caught) > 1:
+            os._exit(128 + number)
+        stop.set()
+
+    rejects: list[Reject] = []
+    made = [kinds.make(device, config.folder, rejects.append) for device in config.devices]
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ask_to_stop)
+    summary = run_agent(config, made, stop, rejects=rejects)
+    return (128 + signal.SIGINT if signal.SIGINT in caught else 0), summary
+
+
+class _Port:
+    """Brings the connection's questions to the agent, with the time."""
+
+    agent: Agent
+
+    def will(self) -> Publish:
+        return self.agent.will(moment())
+
+    def subscriptions(self) -> Sequence[tuple[str, int]]:
+        return self.agent.subscriptions()
+
+    def subscribed(self) -> None:
+        self.agent.subscribed(moment())
+
+    def message(self, topic: str, payload: bytes) -> None:
+        self.agent.message(topic, payload, moment())
+
+    def lost(self, why: str) -> None:
+        self.agent.lost(why)
+
+
+class _Dial:
+    """Connects only after a thread of its own found the broker's port open.
+
+    A name server or a dead link may hold up a connect for seconds; sampling must not wait for them.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._open = False
+        self._until_ns = 0
+        self._again_ns = 0
+        self._pause_ns = _PROBE_AGAIN_NS
+        self._probe: threading.Thread | None = None
+        self._answer: str | None = None
+
+    def drive(self, until_ns: int) -> None:
+        """Serve the connection until then; return early when something came in."""
+        now_ns = time.monotonic_ns()
+        wait_s = max(0, until_ns - now_ns) / 1e9
+        if self._connection.connected:
+            self._open, self._until_ns, self._pause_ns = True, now_ns + _CONNECT_WITHIN_NS, _PROBE_AGAIN_NS
+        elif not self._open:
+            self._ask(now_ns)
+        elif now_ns > self._until_ns:
+            self._open = False
+        if self._open:
+            was = self._connection.connected
+            self._connection.drive(wait_s, now_ns / 1e9)
+            if was and not self._connection.connected:
+                self._open = False
+        else:
+            time.sleep(wait_s)
+
+    def _ask(self, now_ns: int) -> None:
+        if self._probe is None:
+            if now_ns >= self._again_ns:
+                self._answer = None
+                self._probe = threading.Thread(target=self._try, name="dial", daemon=True)
+                self._probe.start()
+        elif self._answer is not None:
+            self._probe.join()
+            self._probe = None
+            if not self._answer:
+                self._open, self._until_ns = True, now_ns + _CONNECT_WITHIN_NS
+                return
+            broker = self._connection.broker
+            self._connection.problem = (
+                f"no connection to the broker {broker.host}:{broker.port}: {self._answer}"
+            )
+            self._again_ns = now_ns + self._pause_ns
+            self._pause_ns = min(self._pause_ns * 2, _PROBE_AGAIN_MOST_NS)
+
+    def _try(self) -> None:
+        broker = self._connection.broker
+        try:
+            socket.create_connection((broker.host, broker.port), timeout=_PROBE_TIMEOUT_S).close()
+        except (OSError, UnicodeError) as error:
+            self._answer = str(error) or type(error).__name__
+        else:
+            self._answer = ""
+
+
+def _broker(config: EdgeConfig) -> Broker:
+    broker = config.broker
+    try:
+        if broker.tls is not None:
+            broker.tls.context()
+    except OSError as error:
+        raise EdgeConfigError(
+            f"the certificates cannot be used: {error}",
+            where="broker",
+            mend="Mend ca_file, cert_file, key_file",
+        ) from error
+    return Broker(
+        host=broker.host,
+        port=broker.port,
+        client_id=broker.client_id or f"{config.site}-{config.gateway}",
+        username=broker.username,
+        password=broker.password(),
+        tls=broker.tls,
+        keepalive_s=broker.keepalive_s,
+        protocol=broker.protocol,
+        retry_max_s=15.0,
+    )
+
+
+def _limits(config: EdgeConfig) -> SpoolLimits:
+    spool = config.spool
+    return SpoolLimits(
+        max_bytes=int(spool.max_mb * 1e6),
+        max_age_ns=int(spool.max_age_h * 3.6e12),
+        full_sync=spool.full_sync,
+    )
+
+
+def _write_state(path: Path, agent: Agent, now: Moment, *, running: bool) -> states.AgentState:
+    """Write what ``status`` shows; a disk that refuses is the spool's problem and already told."""
+    state = agent.state(now)
+    with suppress(OSError):
+        states.write(path, state.to_json(os.getpid() if running else 0))
+    return state

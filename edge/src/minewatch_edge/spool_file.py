@@ -1,0 +1,197 @@
+"""The file under the spool: one SQLite database in WAL mode, locked for one agent, set aside when corrupt."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from minewatch_edge.errors import SpoolInUse, SpoolUnavailable
+
+log = logging.getLogger(__name__)
+
+_SCHEMA = """
+BEGIN;
+CREATE TABLE state (
+    one INTEGER PRIMARY KEY CHECK (one = 1), identity TEXT NOT NULL DEFAULT '',
+    base INTEGER NOT NULL DEFAULT 0, bd_seq INTEGER NOT NULL DEFAULT -1, last_ms INTEGER NOT NULL DEFAULT 0,
+    boot TEXT NOT NULL DEFAULT '', clean INTEGER NOT NULL DEFAULT 1,
+    sampled INTEGER NOT NULL DEFAULT 0, sent INTEGER NOT NULL DEFAULT 0, acked INTEGER NOT NULL DEFAULT 0,
+    evicted_size INTEGER NOT NULL DEFAULT 0, evicted_age INTEGER NOT NULL DEFAULT 0,
+    dropped INTEGER NOT NULL DEFAULT 0, rejected INTEGER NOT NULL DEFAULT 0);
+INSERT INTO state (one) VALUES (1);
+CREATE TABLE point (
+    id INTEGER PRIMARY KEY, device TEXT NOT NULL, metric TEXT NOT NULL, birth TEXT NOT NULL,
+    UNIQUE (device, metric));
+CREATE TABLE row (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, ts INTEGER NOT NULL, priority INTEGER NOT NULL,
+    device TEXT NOT NULL, n INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE TABLE reject (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, ts INTEGER NOT NULL, device TEXT NOT NULL,
+    reason TEXT NOT NULL, text TEXT NOT NULL);
+PRAGMA user_version = 1;
+COMMIT;
+"""
+_VERSION = 1
+_BUSY, _CORRUPT, _NOT_A_DATABASE = 5, 11, 26
+
+
+class SpoolFile:
+    """The connection of one thread; every error of the disk becomes SpoolUnavailable."""
+
+    def __init__(self, path: Path, *, full_sync: bool, max_pages: int) -> None:
+        self.path = path
+        self.moved_aside: Path | None = None
+        self._full_sync = full_sync
+        self._max_pages = max_pages
+        self._db: sqlite3.Connection | None = None
+        self._lock: sqlite3.Connection | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection."""
+        return self._db is not None
+
+    @property
+    def db(self) -> sqlite3.Connection:
+        """The connection."""
+        if self._db is None:
+            raise SpoolUnavailable(f"{self.path}: the spool is not open")
+        return self._db
+
+    def open(self) -> None:
+        """Open the file, or make it; what is no spool is moved aside and a new one begun.
+
+        Raises SpoolInUse when another agent holds it.
+        """
+        self._take_lock()
+        try:
+            self._connect()
+        except sqlite3.DatabaseError as error:
+            self._drop()
+            if not _is_corrupt(error):
+                raise SpoolUnavailable(f"{self.path}: {error}") from error
+            self._move_aside(str(error))
+            with self.guard():
+                self._connect()
+
+    def _connect(self) -> None:
+        db = self._db = sqlite3.connect(self.path, isolation_level=None, timeout=5.0)
+        if self._max_pages:
+            db.execute(f"PRAGMA max_page_count = {self._max_pages:d}")
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        db.execute("PRAGMA journal_mode = WAL")
+        self.synchronous(full=self._full_sync)
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0 and not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            try:
+                db.executescript(_SCHEMA)
+            except BaseException:
+                db.rollback()
+                raise
+        elif version != _VERSION:
+            raise sqlite3.DatabaseError(f"malformed: version {version}, this agent reads {_VERSION}")
+        if db.execute("SELECT count(*) FROM state").fetchone()[0] != 1:
+            raise sqlite3.DatabaseError("malformed: no state")
+
+    def synchronous(self, *, full: bool) -> None:
+        """Wait for the disk at every commit, or only for the operating system."""
+        self.db.execute(f"PRAGMA synchronous = {'FULL' if full or self._full_sync else 'NORMAL'}")
+
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """Turn errors of the database into SpoolUnavailable; move the file aside if it turns out corrupt."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            if _is_corrupt(error):
+                self._move_aside(str(error))
+            raise SpoolUnavailable(f"{self.path}: {error}") from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing."""
+        with self.guard():
+            db = self.db
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:
+                    with suppress(sqlite3.Error):
+                        db.execute("ROLLBACK")
+                raise
+
+    def used_bytes(self) -> int:
+        """Return the bytes in use inside the file; free pages do not count."""
+        with self.guard():
+            total, free, size = (
+                self.db.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("page_count", "freelist_count", "page_size")
+            )
+        return int((total - free) * size)
+
+    def shrink(self, pages: int) -> None:
+        """Give at most that many free pages back to the disk."""
+        with self.guard():
+            self.db.execute(f"PRAGMA incremental_vacuum({pages:d})").fetchall()
+
+    def close(self) -> None:
+        """Close the connection and let go of the lock."""
+        self._drop()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _drop(self) -> None:
+        if self._db is not None:
+            with suppress(sqlite3.Error):
+                self._db.close()
+            self._db = None
+
+    def _take_lock(self) -> None:
+        """Hold a lock that the operating system lets go of, however the process ends."""
+        if self._lock is not None:
+            return
+        lock = None
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            lock = sqlite3.connect(_beside(self.path, ".lock"), isolation_level=None, timeout=0)
+            lock.execute("BEGIN EXCLUSIVE")
+        except (sqlite3.Error, OSError) as error:
+            if lock is not None:
+                lock.close()
+            if isinstance(error, sqlite3.Error) and _primary_code(error) == _BUSY:
+                raise SpoolInUse(f"{self.path}: another agent works on this spool") from error
+            raise SpoolUnavailable(f"{self.path}: {error}") from error
+        self._lock = lock
+
+    def _move_aside(self, why: str) -> None:
+        self._drop()
+        number = 1
+        while (aside := _beside(self.path, f".corrupt-{number}")).exists():
+            number += 1
+        try:
+            for suffix in ("", "-wal", "-shm"):
+                part = _beside(self.path, suffix)
+                if part.exists():
+                    part.rename(_beside(aside, suffix))
+        except OSError as error:
+            raise SpoolUnavailable(f"{self.path}: {why}, and it cannot be moved aside: {error}") from error
+        self.moved_aside = aside
+        log.error("spool %s cannot be read (%s): kept as %s, a new one is begun", self.path, why, aside)
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
+def _primary_code(error: sqlite3.Error) -> int:
+    return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
+
+
+def _is_corrupt(error: sqlite3.Error) -> bool:
+    return _primary_code(error) in (_CORRUPT, _NOT_A_DATABASE) or "malformed" in str(error)
