@@ -36,7 +36,8 @@ class Rule:
     """One limit: a detector's statistic compared with a threshold, and who says so.
 
     ``threshold`` and ``deadband`` are in the unit of the statistic; ``intervals`` > 0 raises the threshold to
-    that many normal intervals of a point (loss of signal). ``page`` says whether a person is called.
+    that many normal intervals of a point (loss of signal); ``except_quantities`` leaves some out of a rule
+    about every quantity. ``page`` says whether a person is called.
     """
 
     id: str
@@ -59,10 +60,13 @@ class Rule:
     match: Match
     message: Text
     intervals: float = 0.0
+    except_quantities: tuple[str, ...] = ()
     where: str = ""
 
     def concerns(self, point: PointInfo) -> bool:
         """Say whether the rule speaks of the point's quantity at the point's place, whatever its unit."""
+        if point.quantity in self.except_quantities:
+            return False
         return self.quantity in (EVERY, point.quantity) and self.match.fits(point)
 
     def applies(self, point: PointInfo) -> bool:

@@ -30,7 +30,7 @@ PACK_KEYS = frozenset({"title", "jurisdiction", "effective_from"})
 RULE_KEYS = frozenset(
     {"id", "quantity", "unit", "detector", "comparison", "threshold", "deadband", "on_delay_s", "off_delay_s"}
     | {"intervals", "priority", "page", "jurisdiction", "citation", "status", "evidence", "effective_from"}
-    | {"match", "message"}
+    | {"match", "message", "except_quantities"}
 )
 MATCH_KEYS = frozenset({"zone", "place", "site", "metric"})
 ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -171,6 +171,7 @@ def _rule(table: _Table, detectors: Mapping[str, int]) -> Rule:
         on_delay_s=table.number("on_delay_s", 0.0, low=0.0),
         off_delay_s=table.number("off_delay_s", 0.0, low=0.0),
         intervals=table.number("intervals", 0.0, low=0.0),
+        except_quantities=_except(table, quantity),
         priority=_priority(table),
         page=_page(table),
         jurisdiction=table.text("jurisdiction", "Say whose rule it is: KZ, PL, site, practice."),
@@ -194,6 +195,14 @@ def _quantity(table: _Table, detector: str) -> tuple[str, str]:
         mend = f"Name one, or use a detector of the signal: {', '.join(sorted(SIGNAL_DETECTORS))}."
         raise table.fail("quantity", f"{detector} needs one quantity and its unit", mend)
     return quantity, unit
+
+
+def _except(table: _Table, quantity: str) -> tuple[str, ...]:
+    left_out = _texts(table, "except_quantities")
+    if left_out and quantity != EVERY:
+        mend = 'It goes with quantity = "*" only.'
+        raise table.fail("except_quantities", f"says nothing for a rule about {quantity}", mend)
+    return left_out
 
 
 def _comparison(table: _Table) -> Comparison:
@@ -229,17 +238,18 @@ def _status(table: _Table) -> tuple[bool, str]:
 
 def _match(table: _Table) -> Match:
     table.only(MATCH_KEYS)
-    patterns: dict[str, tuple[str, ...]] = {}
-    for key, value in table.tree.items():
-        one_or_more = [value] if isinstance(value, str) else value
-        if (
-            not isinstance(one_or_more, list)
-            or not one_or_more
-            or not all(isinstance(item, str) and item for item in one_or_more)
-        ):
-            raise table.fail(key, f"{value!r} is no list of patterns", 'Write ["longwall*/face"].')
-        patterns[key] = tuple(one_or_more)
+    patterns = {key: _texts(table, key) for key in table.tree}
     return Match(**{key: patterns.get(key, globs.ANY) for key in MATCH_KEYS})
+
+
+def _texts(table: _Table, key: str) -> tuple[str, ...]:
+    value = table.tree.get(key, ())
+    several = (value,) if isinstance(value, str) else value
+    if not isinstance(several, list | tuple) or not all(isinstance(item, str) and item for item in several):
+        raise table.fail(key, f"{value!r} is no list of texts", 'Write a list such as ["longwall*/face"].')
+    if key in table.tree and not several:
+        raise table.fail(key, "is an empty list", "Leave the key out, or name something.")
+    return tuple(several)
 
 
 def _message(table: _Table) -> Text:
