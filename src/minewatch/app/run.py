@@ -23,6 +23,7 @@ def run_service(file: Path, say: Callable[[str], None]) -> int:
     ending = Ending()
     ending.install()
     set_up_logs(os.environ.get("MINEWATCH_LOG", "info"))
+    check(file)  # a mistake in a rule stops the start, not the running core
     config = load(file)
     config = config.model_copy(update={"data": data_folder(config.data)})
     with own_folder(config), bind(config.serve) as listener:
