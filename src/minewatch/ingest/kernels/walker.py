@@ -24,7 +24,7 @@ _NONE, _INT, _LONG, _FLOAT, _DOUBLE, _BOOL = 0, 1, 2, 3, 4, 5
 _GOOD, _UNCERTAIN, _BAD, _BAD_NAN, _BAD_NO_SIGNAL = 0, 64, 128, 130, 131
 
 LAST_MS = 9_223_372_036_854  # the last millisecond that fits into nanoseconds
-_QUALI = 0x74696C615551070A  # "\\n\\x07Qualit", the head of a property set with the one key Quality
+_QUALI = 0x74696C617551070A  # "\\n\\x07Qualit", the head of a property set with the one key Quality
 
 _U0, _U1, _U2, _U4, _U5, _U7 = (np.uint64(n) for n in (0, 1, 2, 4, 5, 7))
 _U8, _U9, _U13, _U63, _U127, _U128 = (np.uint64(n) for n in (8, 9, 13, 63, 127, 128))
