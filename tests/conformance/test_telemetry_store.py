@@ -191,6 +191,15 @@ def test_watermarks_are_kept_with_the_rows(store: TelemetryStore, reopen: Reopen
     assert again.counts().stored == 2
 
 
+def test_many_gateways_are_marked_at_once(store: TelemetryStore, reopen: Reopen) -> None:
+    """One write may bring the watermarks of known and of new spools together."""
+    marks = [Watermark(f"north/g{i:02}", f"s{i:02}", i, (i + 2,)) for i in range(30)]
+    store.write(seconds(0, [1.0]), marks[:20])
+    later = [replace(mark, upto=mark.upto + 100, above=()) for mark in marks[10:]]
+    store.write(seconds(0, [2.0], start_s=1), later)
+    assert list(reopen().watermarks()) == marks[:10] + later
+
+
 def test_a_watermark_never_goes_back_with_late_rows(store: TelemetryStore, reopen: Reopen) -> None:
     """Rows of an hour ago, resent after newer ones, bring the newest watermark all the same."""
     store.write(seconds(0, [1.0], start_s=7200), [Watermark("north/gw1", "s", 5)])

@@ -30,6 +30,7 @@ from minewatch.store.telemetry_settings import DuckdbSettings
 
 _NAME = "duckdb"
 _CHUNK = 100_000  # rows of one chunk of since()
+_MARKS = "SELECT unnest(?) AS gateway, unnest(?) AS spool, unnest(?) AS upto, unnest(?) AS above"
 _COLUMNS = "point, ts_ns, value, quality, historical"
 
 _SCHEMA = """
@@ -80,17 +81,23 @@ class DuckdbTelemetry:
         with metrics.WRITE_SECONDS.labels(_NAME).time(), self._file.transaction() as connection:
             if len(known):
                 _insert(connection, "reading", _sorted_columns(known))
-            for mark in watermarks:
-                self._mark(connection, mark)
+            self._mark(connection, watermarks)
         self._spools |= {mark.spool for mark in watermarks}
         return metrics.written(_NAME, "reading", len(known), len(batch) - len(known))
 
-    def _mark(self, connection: duckdb.DuckDBPyConnection, mark: Watermark) -> None:
-        row = [mark.gateway, mark.upto, ",".join(map(str, mark.above)), mark.spool]
-        if mark.spool in self._spools:
-            connection.execute("UPDATE delivery SET gateway = ?, upto = ?, above = ? WHERE spool = ?", row)
-        else:
-            connection.execute("INSERT INTO delivery (gateway, upto, above, spool) VALUES (?, ?, ?, ?)", row)
+    def _mark(self, connection: duckdb.DuckDBPyConnection, watermarks: Sequence[Watermark]) -> None:
+        """Replace what is held of some spools: one statement, however many gateways there are."""
+        last = {mark.spool: mark for mark in watermarks}.values()
+        new = [mark for mark in last if mark.spool not in self._spools]
+        old = [mark for mark in last if mark.spool in self._spools]
+        if old:
+            connection.execute(
+                f"UPDATE delivery SET gateway = m.gateway, upto = m.upto, above = m.above FROM ({_MARKS}) m "  # noqa: S608 - ours
+                "WHERE delivery.spool = m.spool",
+                _mark_columns(old),
+            )
+        if new:
+            connection.execute(f"INSERT INTO delivery {_MARKS}", _mark_columns(new))
 
     def write_scores(self, scores: ScoreBatch, names: Sequence[str]) -> Written:
         """Write scores; ``names[d]`` is the name of detector d."""
@@ -194,6 +201,15 @@ class DuckdbTelemetry:
     def close(self) -> None:
         """Write the log into the file and let go of it; a second call does nothing."""
         self._file.close()
+
+
+def _mark_columns(marks: Sequence[Watermark]) -> list[list[Any]]:
+    return [
+        [mark.gateway for mark in marks],
+        [mark.spool for mark in marks],
+        [mark.upto for mark in marks],
+        [",".join(map(str, mark.above)) for mark in marks],
+    ]
 
 
 def _event_row(event: AlertEvent) -> tuple[object, ...]:
