@@ -75,7 +75,7 @@ class Rule:
 
     def threshold_at(self, point: PointInfo) -> float:
         """Return the threshold in force at a point."""
-        return max(self.threshold, self.intervals * point.interval_s)
+        return max(self.threshold, self.intervals * point.interval_s) if self.intervals else self.threshold
 
 
 @dataclass(frozen=True, slots=True)

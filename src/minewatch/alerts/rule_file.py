@@ -26,6 +26,7 @@ COMPARISONS = {
 LANGUAGES = ("kk", "ru", "en")
 # statistics that are about a signal and mean the same for every quantity
 SIGNAL_DETECTORS = frozenset({"range", "sentinel", "stuck", "gap", "ewma", "cusum"})
+IN_SECONDS = frozenset({"stuck", "gap"})
 PACK_KEYS = frozenset({"title", "jurisdiction", "effective_from"})
 RULE_KEYS = frozenset(
     {"id", "quantity", "unit", "detector", "comparison", "threshold", "deadband", "on_delay_s", "off_delay_s"}
@@ -170,7 +171,7 @@ def _rule(table: _Table, detectors: Mapping[str, int]) -> Rule:
         deadband=table.number("deadband", 0.0, low=0.0),
         on_delay_s=table.number("on_delay_s", 0.0, low=0.0),
         off_delay_s=table.number("off_delay_s", 0.0, low=0.0),
-        intervals=table.number("intervals", 0.0, low=0.0),
+        intervals=_intervals(table, detector),
         except_quantities=_except(table, quantity),
         priority=_priority(table),
         page=_page(table),
@@ -195,6 +196,14 @@ def _quantity(table: _Table, detector: str) -> tuple[str, str]:
         mend = f"Name one, or use a detector of the signal: {', '.join(sorted(SIGNAL_DETECTORS))}."
         raise table.fail("quantity", f"{detector} needs one quantity and its unit", mend)
     return quantity, unit
+
+
+def _intervals(table: _Table, detector: str) -> float:
+    intervals = table.number("intervals", 0.0, low=0.0)
+    if intervals and detector not in IN_SECONDS:
+        mend = f"It goes with {' and '.join(sorted(IN_SECONDS))} only."
+        raise table.fail("intervals", f"says nothing for {detector}, which does not count seconds", mend)
+    return intervals
 
 
 def _except(table: _Table, quantity: str) -> tuple[str, ...]:
