@@ -6,19 +6,19 @@ from hypothesis import given
 
 from kernels.series import EDGES, examples, same, series
 from minewatch.detect.kernels import change as kernel
-from minewatch.detect.kernels.layout import CHANGE
+from minewatch.detect.kernels.layout import Chart
 from oracles import change as oracle
 
-PAR = {"memory": 40, "warm_up": 10, "clip": 4.0, "slack": 0.5, "cap": 32.0}
+PAR = {"memory": 40.0, "warm_up": 10.0, "clip": 4.0, "slack": 0.5, "cap": 32.0}
 
 
 def _run(values, floor):
-    chart = np.zeros(2, CHANGE)
-    chart["floor"] = floor
+    chart = Chart(*(np.zeros(2, kind) for kind in ("f8", "f8", "f4", "f4", "f4", "f4")))
+    chart.floor[:] = floor
     z, cusum = np.zeros(len(values)), np.zeros(len(values))
     with np.errstate(all="ignore"):
         kernel.change_rows(chart, np.ones(len(values), np.int32), np.array(values), *PAR.values(), z, cusum)
-    assert chart[0]["seen"] == 0, "the neighbour must not be touched"
+    assert chart.seen[0] == 0, "the neighbour must not be touched"
     return z, cusum
 
 
@@ -60,6 +60,23 @@ def test_a_small_shift_is_found():
 
 def test_numbers_at_the_end_of_floats():
     """Values near the largest float never poison the baseline."""
-    z, cusum = _run([0.0] * 20 + [1e308, -1e308] * 5 + [0.0] * 20, 0.125)
-    assert np.isfinite(z[12:]).all()
-    assert np.isfinite(cusum[12:]).all()
+    z, cusum = _run([0.0] * 20 + [9e99, 1e308, -9e99] * 5 + [0.0] * 20, 0.125)
+    assert np.isnan(z[21:35:3]).all()
+    assert np.isfinite(z[35:]).all()
+    assert np.isfinite(cusum[35:]).all()
+
+
+def test_neighbours_in_one_run_are_judged_as_one_by_one():
+    """The vector loop over neighbouring points and the scalar path give the same bits."""
+    n, rng = 50, np.random.default_rng(3)
+    point = np.concatenate([np.arange(n), np.arange(n)[::-1], [4, 4, 4]]).astype(np.int32)
+    value = rng.normal(1, 0.1, (30, len(point)))
+    value[3, 5], value[9, 60] = np.nan, 40.0
+    charts = [Chart(*(np.zeros(n, kind) for kind in ("f8", "f8", "f4", "f4", "f4", "f4"))) for _ in "ab"]
+    for row in value:
+        z, cusum = np.zeros(len(point)), np.zeros(len(point))
+        kernel.change_rows(charts[0], point, row, *PAR.values(), z, cusum)
+        single = [kernel.change(charts[1], p, x, *PAR.values()) for p, x in zip(point, row, strict=True)]
+        assert np.array_equal(np.array(single), np.column_stack([z, cusum]), equal_nan=True)
+    for a, b in zip(*charts, strict=True):
+        assert np.array_equal(a, b)

@@ -7,19 +7,19 @@ from hypothesis import strategies as st
 
 from kernels.series import EDGES, START, S, examples, series
 from minewatch.detect.kernels.gap import sweep
-from minewatch.detect.kernels.layout import LIMIT, NONE, TRACK, TRANSITION
+from minewatch.detect.kernels.layout import LIMIT, NONE, POINT, TRANSITION
 from oracles import gap as oracle
 
 
 def _run(ticks, heard, *, threshold=30.0, on_delay=0, comparison=0):
     limit = np.zeros(1, LIMIT)
     limit[0] = (7, 0, 10, comparison, 0, threshold, 0.0, on_delay, 0, NONE)
-    track = np.zeros(1, TRACK)
-    track["heard_ns"] = heard
+    point = np.zeros(1, POINT)
+    point["track"]["heard_ns"] = heard
     out = np.zeros(4, TRANSITION)
     found = []
     for now in ticks:
-        done, n = sweep(track, limit, np.zeros(1, np.int64), 0, now, out)
+        done, n = sweep(point, limit, np.zeros(1, np.int64), 0, now, out)
         assert done == 1
         found += [tuple(row)[1:] for row in out[:n].tolist()]
     return found
@@ -59,11 +59,11 @@ def test_many_limits_fill_the_buffer_in_rounds():
     limit["threshold"] = 1.0
     limit["since_ns"] = NONE
     limit["key"] = range(5)
-    track = np.zeros(1, TRACK)
+    point = np.zeros(1, POINT)
     out = np.zeros(2, TRANSITION)
     rows = np.arange(5)
     done, keys = 0, []
     while done < 5:
-        done, n = sweep(track, limit, rows, done, 9 * S, out)
+        done, n = sweep(point, limit, rows, done, 9 * S, out)
         keys += out["key"][:n].tolist()
     assert keys == [0, 1, 2, 3, 4]

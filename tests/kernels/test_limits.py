@@ -22,7 +22,7 @@ def _machine(comparison=0, threshold=1.0, deadband=0.0, on_delay=0, off_delay=0)
 def _run(limit, times, statistics):
     out = []
     for t, value in zip(times, statistics, strict=True):
-        since = kernel.judge(limit, 1, value, t)
+        since = kernel.judge(limit[1], value, t)
         if since != NONE:
             out.append((t, since, bool(limit[1]["active"]), value))
     return out

@@ -8,16 +8,13 @@ from hypothesis import given
 
 from kernels.series import EDGES, START, S, examples, same, series
 from minewatch.detect.kernels import rate as kernel
-from minewatch.detect.kernels.layout import RATE_KEPT, RISE
+from minewatch.detect.kernels.layout import RISE
 from oracles import rate as oracle
 
 
 def _run(times, values, window=60 * S):
     rise = np.zeros(1, RISE)
-    kept_ns, kept = np.zeros((1, RATE_KEPT), np.int64), np.zeros((1, RATE_KEPT))
-    return [
-        kernel.rate_of_rise(rise, kept_ns, kept, 0, x, t, window) for t, x in zip(times, values, strict=True)
-    ]
+    return [kernel.rate_of_rise(rise[0], x, t, window) for t, x in zip(times, values, strict=True)]
 
 
 def _check(times, values):

@@ -26,7 +26,7 @@ def _check(times, values):
     for a, b, x in covered(times, values):
         if math.isfinite(x):
             past.append((a, b, x))
-        got = kernel.shift_mean(shift, 0, x, a, b, 5 * 3600 * S, _starts_ns(), 0.5, 60.0)
+        got = kernel.shift_mean(shift[0], x, a, b, 5 * 3600 * S, _starts_ns(), 0.5, 60.0)
         assert same(got, oracle.mean(past, b, 5, STARTS_H, 0.5, 60.0), 1e-6)
 
 

@@ -8,19 +8,23 @@ from hypothesis import given
 
 from kernels.series import EDGES, START, S, covered, examples, same, series
 from minewatch.detect.kernels import window as kernel
-from minewatch.detect.kernels.layout import NONE, WINDOW
+from minewatch.detect.kernels.layout import NONE, window_of
 from oracles import window as oracle
 
 
-def _check(times, values, bucket, count):
-    window = np.zeros(1, WINDOW)
+def _window(count):
+    window = np.zeros(1, window_of(count))
     window["slot"] = NONE
-    rings = np.zeros((1, count + 1, 2))
+    return window[0]
+
+
+def _check(times, values, bucket, count):
+    window = _window(count)
     past = []
     for a, b, x in covered(times, values):
         if math.isfinite(x):
             past.append((a, b, x))
-        got = kernel.cover(window, rings, 0, x, a, b, bucket)
+        got = kernel.cover(window, x, a, b, bucket, count)
         total, weight = oracle.sums(past, b, bucket, count)
         assert same(got[0], total, 1e-6)
         assert same(got[1], weight, 1e-6)
@@ -42,15 +46,13 @@ def test_any_series(data):
 
 def test_a_row_from_the_past_is_passed_over():
     """A row before the newest bucket changes nothing and says so."""
-    window = np.zeros(1, WINDOW)
-    window["slot"] = NONE
-    rings = np.zeros((1, 61, 2))
-    kernel.cover(window, rings, 0, 1.0, START, START + 20 * S, 15 * S)
-    before = rings.copy()
-    total, weight = kernel.cover(window, rings, 0, 9.0, START - 40 * S, START - 30 * S, 15 * S)
+    window = _window(60)
+    kernel.cover(window, 1.0, START, START + 20 * S, 15 * S, 60)
+    before = window.copy()
+    total, weight = kernel.cover(window, 9.0, START - 40 * S, START - 30 * S, 15 * S, 60)
     assert math.isnan(total)
     assert weight == 0
-    assert np.array_equal(before, rings)
+    assert window == before
 
 
 def test_the_textbook_example():
@@ -60,11 +62,9 @@ def test_the_textbook_example():
         (7200 * S, 14400 * S, 75.0),
         (14400 * S, 28800 * S, 50.0),
     ]
-    window = np.zeros(1, WINDOW)
-    window["slot"] = NONE
-    rings = np.zeros((1, 97, 2))
+    window = _window(96)
     total = 0.0
     for a, b, x in day:
-        total, _ = kernel.cover(window, rings, 0, x, a, b, 300 * S)
+        total, _ = kernel.cover(window, x, a, b, 300 * S, 96)
     assert total / 28800 == pytest.approx(81.25)
     assert oracle.twa(day, 28800 * S, 300 * S, 96) == pytest.approx(81.25)

@@ -9,7 +9,7 @@ def chart(values, *, memory, warm_up, clip, slack, cap, floor):
     out = []
     seen = 0
     for x in values:
-        if not math.isfinite(x):
+        if not abs(x) <= 1e100:
             out.append((float("nan"), float("nan")))
             continue
         d = x - mean if seen else 0.0
@@ -17,7 +17,7 @@ def chart(values, *, memory, warm_up, clip, slack, cap, floor):
         if seen == 0:
             mean = x
         if seen >= warm_up:
-            sd = max(math.sqrt(variance), floor, 1e-9 * abs(mean), 1e-12)
+            sd = max(math.sqrt(variance), floor, 1e-9 * abs(mean) + 1e-12)
             z = max(-1e6, min(1e6, d / sd))
             clipped = max(-clip, min(clip, z))
             high = min(cap, max(0.0, high + clipped - slack))
@@ -27,8 +27,7 @@ def chart(values, *, memory, warm_up, clip, slack, cap, floor):
         alpha = 1.0 / min(seen + 1, memory)
         new_mean = mean + alpha * d
         new_variance = (1.0 - alpha) * (variance + alpha * d * d)
-        if math.isfinite(new_mean) and math.isfinite(new_variance):
-            mean, variance = new_mean, new_variance
+        mean, variance = new_mean, new_variance
         seen += 1
         out.append((z, cusum))
     return out

@@ -66,8 +66,8 @@ class Engine:
         """Give the points the next dense ids."""
         used, wanted = len(self._points), len(self._points) + len(points)
         widest = max((len(p.sentinels) for p in points), default=0)
-        if wanted > len(self._state.track) or widest > self._state.sentinel.shape[1]:
-            room = max(64, 2 * used, wanted) if wanted > len(self._state.track) else len(self._state.track)
+        if wanted > len(self._state.point) or widest > self._state.sentinel.shape[1]:
+            room = max(64, 2 * used, wanted) if wanted > len(self._state.point) else len(self._state.point)
             self._state = rows.grow(self._state, used, room, widest)
         for p, info in enumerate(points, used):
             rows.describe(self._state, p, info, self.settings)
@@ -80,7 +80,7 @@ class Engine:
         before = self._points[point]
         if len(info.sentinels) > self._state.sentinel.shape[1]:
             self._state = rows.grow(
-                self._state, len(self._points), len(self._state.track), len(info.sentinels)
+                self._state, len(self._points), len(self._state.point), len(info.sentinels)
             )
         if (before.quantity, before.unit) != (info.quantity, info.unit):
             rows.forget(self._state, point)
@@ -115,7 +115,7 @@ class Engine:
         done = 0
         while done < len(self._gap_limits):
             done, moved = sweep(
-                self._state.track, self._state.limit, self._gap_limits, done, int(now_ns), self._moved
+                self._state.point, self._state.limit, self._gap_limits, done, int(now_ns), self._moved
             )
             if moved:
                 parts.append(self._moved[:moved].copy())
@@ -123,7 +123,7 @@ class Engine:
 
     def last_ns(self) -> I8:
         """Return the time of the last reading of every point; the smallest i8 where there is none."""
-        return self._state.track["last_ns"][: len(self._points)].copy()
+        return self._state.point["track"]["last_ns"][: len(self._points)].copy()
 
     def snapshot(self) -> bytes:
         """Return everything the engine remembers, as bytes that prove themselves whole."""
@@ -147,9 +147,7 @@ class Engine:
             if new >= 0 and (before.quantity, before.unit) != (now.quantity, now.unit):
                 target[old] = -1
         source = np.flatnonzero(target >= 0)
-        for name in rows.PER_POINT:
-            if name not in rows.CONFIGURED:
-                getattr(self._state, name)[target[source]] = arrays[name][source]
+        rows.take_over(self._state, arrays, source, target[source])
         for p in target[source]:
             rows.describe(self._state, p, self._points[p], self.settings)
         self._restore_limits(arrays["limit"], target)

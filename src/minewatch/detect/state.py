@@ -13,56 +13,44 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minewatch.contracts import PointInfo
-from minewatch.detect.kernels.layout import (
-    CHANGE,
-    LAYOUT,
-    LIMIT,
-    NONE,
-    RATE_KEPT,
-    RISE,
-    SETUP,
-    SHIFT,
-    STEL_BUCKETS,
-    TRACK,
-    TWA_BUCKETS,
-    WINDOW,
-    Parameters,
-    State,
-)
+from minewatch.contracts import I8, PointInfo
+from minewatch.detect.kernels.layout import LAYOUT, LIMIT, NONE, POINT, Chart, Parameters, State
 from minewatch.detect.settings import DetectSettings
 from minewatch.errors import StoreError
 
 MAGIC = b"minewatch detect\n"
 DIGEST_BYTES = 32
 HEAD = struct.Struct("<II")  # layout version, length of the description that follows
-PER_POINT = tuple(name for name in State._fields if name not in ("limit_first", "limit"))
-CONFIGURED = ("setup", "sentinel")  # described by the point, never carried over from a snapshot
+KEPT = ("track", "shift", "rise", "stel", "twa")  # of a point's row; the rest is what its birth says
+CHART = ("mean", "variance", "high", "low", "seen")
 MEND = "Delete the file: detectors start anew and are judging again after their warm-up."
 
 
 def empty(capacity: int, sentinels: int = 1) -> State:
     """Return the state of ``capacity`` points that nothing is known of."""
-    track = np.zeros(capacity, TRACK)
-    track["last_ns"] = track["heard_ns"] = track["anchor_ns"] = NONE
-    stel = np.zeros(capacity, WINDOW)
-    twa = np.zeros(capacity, WINDOW)
-    stel["slot"] = twa["slot"] = NONE
-    shift = np.zeros(capacity, SHIFT)
-    shift["start_ns"] = shift["end_ns"] = NONE
+    point = np.zeros(capacity, POINT)
+    for row, name in (
+        ("track", "last_ns"),
+        ("track", "heard_ns"),
+        ("track", "anchor_ns"),
+        ("shift", "start_ns"),
+        ("shift", "end_ns"),
+        ("stel", "slot"),
+        ("twa", "slot"),
+    ):
+        point[row][name] = NONE
+    single = np.float32
     return State(
-        setup=np.zeros(capacity, SETUP),
+        point=point,
         sentinel=np.full((capacity, sentinels), np.nan),
-        track=track,
-        stel=stel,
-        stel_ring=np.zeros((capacity, STEL_BUCKETS + 1, 2)),
-        twa=twa,
-        twa_ring=np.zeros((capacity, TWA_BUCKETS + 1, 2)),
-        shift=shift,
-        rise=np.zeros(capacity, RISE),
-        rise_ns=np.zeros((capacity, RATE_KEPT), np.int64),
-        rise_value=np.zeros((capacity, RATE_KEPT)),
-        change=np.zeros(capacity, CHANGE),
+        chart=Chart(
+            mean=np.zeros(capacity),
+            variance=np.zeros(capacity),
+            high=np.zeros(capacity, single),
+            low=np.zeros(capacity, single),
+            floor=np.zeros(capacity, single),
+            seen=np.zeros(capacity, single),
+        ),
         limit_first=np.zeros(capacity + 1, np.int64),
         limit=np.zeros(0, LIMIT),
     )
@@ -71,12 +59,10 @@ def empty(capacity: int, sentinels: int = 1) -> State:
 def grow(state: State, used: int, capacity: int, sentinels: int) -> State:
     """Return the state with room for more points or more sentinels; the first ``used`` rows stay."""
     wider = empty(capacity, max(sentinels, state.sentinel.shape[1]))
-    for name in PER_POINT:
-        old, new = getattr(state, name), getattr(wider, name)
-        if name == "sentinel":
-            new[:used, : old.shape[1]] = old[:used]
-        else:
-            new[:used] = old[:used]
+    wider.point[:used] = state.point[:used]
+    wider.sentinel[:used, : state.sentinel.shape[1]] = state.sentinel[:used]
+    for name in Chart._fields:
+        getattr(wider.chart, name)[:used] = getattr(state.chart, name)[:used]
     wider.limit_first[: used + 1] = state.limit_first[: used + 1]
     wider.limit_first[used + 1 :] = state.limit_first[used]
     return wider._replace(limit=state.limit)
@@ -88,21 +74,24 @@ def describe(state: State, p: int, info: PointInfo, settings: DetectSettings) ->
     window_s = max(settings.rate_window_s, 6 * info.interval_s)
     low = info.low if not math.isnan(info.low) else -math.inf
     high = info.high if not math.isnan(info.high) else math.inf
-    state.setup[p] = (low, high, info.resolution / 2, round(interval_s * 1e9), round(window_s * 1e9))
+    row = state.point[p]
+    row["low"], row["high"], row["half_step"] = low, high, info.resolution / 2
+    row["hold_ns"], row["rate_window_ns"] = round(interval_s * 1e9), round(window_s * 1e9)
     state.sentinel[p] = np.nan
     state.sentinel[p, : len(info.sentinels)] = info.sentinels
     span = high - low
     floor = settings.noise_floor * span if math.isfinite(span) else 0.0
-    state.change[p]["floor"] = min(max(info.resolution, floor), 1e30)
-    if state.track[p]["heard_ns"] == NONE and info.valid_from_ns > 0:
-        state.track[p]["heard_ns"] = info.valid_from_ns  # it is expected to speak from there on
+    state.chart.floor[p] = min(max(info.resolution, floor), 1e30)
+    if row["track"]["heard_ns"] == NONE and info.valid_from_ns > 0:
+        row["track"]["heard_ns"] = info.valid_from_ns  # it is expected to speak from there on
 
 
 def forget(state: State, p: int) -> None:
     """Make row p as new; its limits stay."""
-    fresh = empty(1, state.sentinel.shape[1])
-    for name in PER_POINT:
-        getattr(state, name)[p] = getattr(fresh, name)[0]
+    fresh = empty(1)
+    state.point[p] = fresh.point[0]
+    for name in Chart._fields:
+        getattr(state.chart, name)[p] = getattr(fresh.chart, name)[0]
 
 
 def parameters(settings: DetectSettings) -> Parameters:
@@ -113,8 +102,8 @@ def parameters(settings: DetectSettings) -> Parameters:
         shift_offset_ns=round(settings.utc_offset_h * 3600e9),
         shift_starts_ns=np.array([round(h * 3600e9) for h in settings.shift_starts_h], np.int64),
         shift_least_s=float(settings.shift_least_s),
-        memory=int(settings.memory_readings),
-        warm_up=int(settings.warm_up_readings),
+        memory=float(settings.memory_readings),
+        warm_up=float(settings.warm_up_readings),
         clip=float(settings.clip_sigmas),
         slack=float(settings.cusum_slack),
         cap=float(settings.cusum_cap),
@@ -128,16 +117,23 @@ def roster(points: Sequence[PointInfo]) -> bytes:
     return json.dumps([asdict(p) for p in points], ensure_ascii=False).encode()
 
 
+def learned(state: State, used: int) -> dict[str, NDArray[Any]]:
+    """Return what a snapshot holds: everything the first ``used`` points and all limits have become."""
+    arrays: dict[str, NDArray[Any]] = {"point": state.point[:used], "limit": state.limit}
+    return arrays | {name: getattr(state.chart, name)[:used] for name in CHART}
+
+
 def encode(state: State, used: int, points: bytes) -> bytes:
     """Write the first ``used`` points and all limits as bytes that end in their own SHA-256."""
-    arrays = {name: np.ascontiguousarray(getattr(state, name)[:used]) for name in PER_POINT}
-    arrays["limit"] = state.limit
-    shapes = {name: [_type_of(a), list(a.shape)] for name, a in arrays.items()}
+    arrays = learned(state, used)
+    shapes = {name: [str(a.dtype.descr), len(a)] for name, a in arrays.items()}
     head = json.dumps({"points_bytes": len(points), "arrays": shapes}).encode()
-    body = b"".join(
-        [MAGIC, HEAD.pack(LAYOUT, len(head)), head, points, *(a.tobytes() for a in arrays.values())]
-    )
-    return body + hashlib.sha256(body).digest()
+    parts: list[Any] = [MAGIC, HEAD.pack(LAYOUT, len(head)), head, points]
+    parts.extend(np.ascontiguousarray(a).view(np.uint8).data for a in arrays.values() if len(a))
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return b"".join([*parts, digest.digest()])
 
 
 def decode(data: bytes) -> tuple[tuple[PointInfo, ...], dict[str, NDArray[Any]]]:
@@ -157,21 +153,22 @@ def decode(data: bytes) -> tuple[tuple[PointInfo, ...], dict[str, NDArray[Any]]]
     try:
         points = tuple(PointInfo(**{**row, "sentinels": tuple(row["sentinels"])}) for row in rows)
     except (TypeError, KeyError) as error:
-        raise StoreError(
-            f"detector snapshot: points are described otherwise here ({error}). {MEND}"
-        ) from None
+        raise StoreError(f"detector snapshot: other words for a point ({error}). {MEND}") from None
     at += head["points_bytes"]
-    model = empty(0)
+    model = learned(empty(0), 0)
     arrays: dict[str, NDArray[Any]] = {}
-    for name, (kind, shape) in head["arrays"].items():
-        dtype = getattr(model, name).dtype
-        if kind != _type_of(getattr(model, name)):
+    for name, (kind, length) in head["arrays"].items():
+        if name not in model or kind != str(model[name].dtype.descr):
             raise StoreError(f"detector snapshot: {name} is laid out otherwise here. {MEND}")
-        size = dtype.itemsize * math.prod(shape)
-        arrays[name] = np.frombuffer(body[at : at + size], dtype).reshape(shape)
+        size = model[name].dtype.itemsize * length
+        arrays[name] = np.frombuffer(body[at : at + size], model[name].dtype)
         at += size
     return points, arrays
 
 
-def _type_of(array: NDArray[Any]) -> str:
-    return str(array.dtype.descr)
+def take_over(state: State, arrays: dict[str, NDArray[Any]], old: I8, new: I8) -> None:
+    """Copy what snapshot rows ``old`` have learned to rows ``new``; what births say is left alone."""
+    for name in KEPT:
+        state.point[name][new] = arrays["point"][name][old]
+    for name in CHART:
+        getattr(state.chart, name)[new] = arrays[name][old]

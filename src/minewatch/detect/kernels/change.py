@@ -6,59 +6,124 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .jit import kernel
-from .layout import Rows
+from .layout import Chart
 
 WIDEST = 1e6  # z is reported within +-1e6, so that it is always finite
+LARGEST = 1e100  # beyond it, squares would overflow: passed over like a value that is not finite
+RUN = 16  # shorter runs of neighbouring points do not repay the vector loop
+
+
+@kernel
+def learn(
+    mean: float, variance: float, high: float, low: float, floor: float, seen: float, x: float,
+    memory: float, warm_up: float, clip: float, slack: float, cap: float,
+) -> tuple[float, float, float, float, float, float, float]:  # fmt: skip
+    """Return (mean, variance, high, low, seen, z, cusum) after a reading x.
+
+    z = (x - mean) / sd, signed. The CUSUM adds z clipped to +-clip, less ``slack``, on either side, and is
+    held below ``cap`` so that it comes down again. NaN for both until ``warm_up`` readings are learned. What
+    is learned is clipped too: a spike must not widen the baseline that judges the next one.
+    Written without branches, so that a loop over neighbours becomes vector instructions.
+    """
+    taken = abs(x) <= LARGEST
+    ready = taken and seen >= warm_up
+    before = x if seen == 0.0 and taken else mean
+    d = x - before if taken else 0.0
+    sd = np.sqrt(variance)
+    sd = sd if sd > floor else floor
+    least = 1e-9 * abs(before) + 1e-12
+    sd = sd if sd > least else least
+    z = d / sd
+    z = z if z < WIDEST else WIDEST
+    z = z if z > -WIDEST else -WIDEST
+    clipped = z if z < clip else clip
+    clipped = clipped if clipped > -clip else -clip
+    up = high + clipped - slack
+    up = up if up > 0.0 else 0.0
+    up = up if up < cap else cap
+    down = low - clipped - slack
+    down = down if down > 0.0 else 0.0
+    down = down if down < cap else cap
+    cusum = up if up > down else down
+    d = clipped * sd if ready else d
+    count = seen + 1.0
+    share = 1.0 / (count if count < memory else memory)
+    most = memory if memory > warm_up else warm_up
+    count = count if count < most else most
+    spread = (1.0 - share) * (variance + share * d * d)
+    return (
+        before + share * d,
+        spread if taken else variance,
+        up if ready else high,
+        down if ready else low,
+        count if taken else seen,
+        z if ready else np.nan,
+        cusum if ready else np.nan,
+    )
 
 
 @kernel
 def change(
-    chart: Rows, p: int, x: float, memory: int, warm_up: int, clip: float, slack: float, cap: float
+    chart: Chart, p: int, x: float, memory: float, warm_up: float, clip: float, slack: float, cap: float
 ) -> tuple[float, float]:
-    """Return (z, cusum) of a reading against the baseline of point p, then learn it.
-
-    z = (x - mean) / sd, signed. The CUSUM adds z clipped to +-clip, less ``slack``, on either side, and
-    is held below ``cap`` so that it comes down again. NaN for both until ``warm_up`` readings are learned.
-    A value that is not finite is passed over. What is learned is clipped too: a spike must not widen the
-    baseline that judges the next one.
-    """
-    if not np.isfinite(x):
-        return np.nan, np.nan
-    r = chart[p]
-    seen = r["seen"]
-    mean = r["mean"]
-    variance = r["variance"]
-    if seen == 0:
-        mean = x
-    d = x - mean
-    z = np.nan
-    cusum = np.nan
-    if seen >= warm_up:
-        sd = max(max(np.sqrt(variance), float(r["floor"])), max(1e-9 * abs(mean), 1e-12))
-        z = max(-WIDEST, min(WIDEST, d / sd))
-        clipped = max(-clip, min(clip, z))
-        high = min(cap, max(0.0, float(r["high"]) + clipped - slack))
-        low = min(cap, max(0.0, float(r["low"]) - clipped - slack))
-        r["high"] = high
-        r["low"] = low
-        cusum = max(high, low)
-        d = clipped * sd
-    alpha = 1.0 / memory if seen >= memory else 1.0 / (seen + 1)
-    mean += alpha * d
-    variance = (1.0 - alpha) * (variance + alpha * d * d)
-    if np.isfinite(mean) and np.isfinite(variance):
-        r["mean"] = mean
-        r["variance"] = variance
-    r["seen"] = seen + 1 if seen < memory or seen < warm_up else seen
+    """Let point p learn x; return (z, cusum) against what it knew before."""
+    mean, variance, high, low, seen, z, cusum = learn(
+        chart.mean[p], chart.variance[p], chart.high[p], chart.low[p], chart.floor[p], chart.seen[p], x,
+        memory, warm_up, clip, slack, cap,
+    )  # fmt: skip
+    chart.mean[p] = mean
+    chart.variance[p] = variance
+    chart.high[p] = high
+    chart.low[p] = low
+    chart.seen[p] = seen
     return z, cusum
 
 
 @kernel
-def change_rows(
-    chart: Rows, point: NDArray[np.int32], value: NDArray[np.float64],
-    memory: int, warm_up: int, clip: float, slack: float, cap: float,
+def change_run(
+    mean: NDArray[np.float64], variance: NDArray[np.float64], high: NDArray[np.float32],
+    low: NDArray[np.float32], floor: NDArray[np.float32], seen: NDArray[np.float32],
+    value: NDArray[np.float64], memory: float, warm_up: float, clip: float, slack: float, cap: float,
     z: NDArray[np.float64], cusum: NDArray[np.float64],
 ) -> None:  # fmt: skip
-    """Run the chart over rows of (point, value) into ``z`` and ``cusum`` of the same length."""
-    for i in range(point.shape[0]):
-        z[i], cusum[i] = change(chart, point[i], value[i], memory, warm_up, clip, slack, cap)
+    """Let neighbouring points learn a value each."""
+    for i in range(value.shape[0]):
+        mean[i], variance[i], high[i], low[i], seen[i], z[i], cusum[i] = learn(
+            mean[i],
+            variance[i],
+            high[i],
+            low[i],
+            floor[i],
+            seen[i],
+            value[i],
+            memory,
+            warm_up,
+            clip,
+            slack,
+            cap,
+        )
+
+
+@kernel
+def change_rows(
+    chart: Chart, point: NDArray[np.int32], value: NDArray[np.float64],
+    memory: float, warm_up: float, clip: float, slack: float, cap: float,
+    z: NDArray[np.float64], cusum: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Run the chart over rows of (point, value) into ``z`` and ``cusum``; runs of neighbours go fast."""
+    n = point.shape[0]
+    i = 0
+    while i < n:
+        j = i + 1
+        while j < n and point[j] == point[j - 1] + 1:
+            j += 1
+        if j - i >= RUN:
+            p, q = point[i], point[j - 1] + 1
+            change_run(
+                chart.mean[p:q], chart.variance[p:q], chart.high[p:q], chart.low[p:q], chart.floor[p:q],
+                chart.seen[p:q], value[i:j], memory, warm_up, clip, slack, cap, z[i:j], cusum[i:j],
+            )  # fmt: skip
+        else:
+            for k in range(i, j):
+                z[k], cusum[k] = change(chart, point[k], value[k], memory, warm_up, clip, slack, cap)
+        i = j

@@ -58,10 +58,16 @@ CACHE, WHY_NO_CACHE = cache_folder()
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a function at its first call: no Python lock held, no fastmath (it would delete NaN checks)."""
+    """Compile a function at its first call: no Python lock held, no fastmath (it would delete NaN checks).
+
+    Inlined where it is called: a kernel that hands a dozen arrays to another would copy each of them.
+    """
     before = config.CACHE_DIR
     config.CACHE_DIR = CACHE
     try:
-        return cast("Callable[P, R]", njit(nogil=True, cache=bool(CACHE))(function))
+        return cast(
+            "Callable[P, R]",
+            njit(nogil=True, forceinline=True, error_model="numpy", cache=bool(CACHE))(function),
+        )
     finally:
         config.CACHE_DIR = before

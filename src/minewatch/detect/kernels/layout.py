@@ -1,4 +1,7 @@
-"""The state of all points as arrays, one row per point, and the constants that every kernel shares.
+"""The state of all points, one row per point, and the constants that every kernel shares.
+
+A kernel takes rows, not arrays: numba counts references of every array that is handed on, and that alone
+cost more than the detectors.
 
 ``LAYOUT`` is the version of these rows in a snapshot: raise it with every change of a dtype or a ring.
 About 3 kB a point: 976 B for the 15-minute ring, 1,552 B for the 8-hour ring, 256 B for the rate of rise.
@@ -6,7 +9,7 @@ About 3 kB a point: 976 B for the 15-minute ring, 1,552 B for the 8-hour ring, 2
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,16 +36,18 @@ TWA_BUCKETS = 96
 RATE_KEPT = 16
 RATE_SPACING = 12  # the oldest readings of a rate window are kept a twelfth of the window apart
 
-SETUP = np.dtype(
-    [("low", "f8"), ("high", "f8"), ("half_step", "f8"), ("hold_ns", "i8"), ("rate_window_ns", "i8")]
-)
+
+def window_of(buckets: int) -> np.dtype[np.void]:
+    """Return the row of a rolling window: a ring of (value x seconds, seconds) one longer than the window."""
+    return np.dtype([("slot", "i8"), ("sum", "f8"), ("weight", "f8"), ("ring", "f8", (buckets + 1, 2))])
+
+
 TRACK = np.dtype([("last_ns", "i8"), ("heard_ns", "i8"), ("anchor", "f8"), ("anchor_ns", "i8")])
-WINDOW = np.dtype([("slot", "i8"), ("sum", "f8"), ("weight", "f8")])
 SHIFT = np.dtype([("start_ns", "i8"), ("end_ns", "i8"), ("sum", "f8"), ("weight", "f8")])
 RISE = np.dtype(
     [
-        ("head", "i4"),
-        ("kept", "i4"),
+        ("head", "i8"),
+        ("kept", "i8"),
         ("recent", "i8"),
         ("t0", "i8"),
         ("t1", "i8"),
@@ -50,10 +55,23 @@ RISE = np.dtype(
         ("x0", "f8"),
         ("x1", "f8"),
         ("x2", "f8"),
+        ("kept_ns", "i8", (RATE_KEPT,)),
+        ("kept_value", "f8", (RATE_KEPT,)),
     ]
 )
-CHANGE = np.dtype(  # half a cache line: at a million sensors the chart is bound by memory
-    [("mean", "f8"), ("variance", "f8"), ("high", "f4"), ("low", "f4"), ("floor", "f4"), ("seen", "i4")]
+POINT = np.dtype(
+    [
+        ("low", "f8"),  # up to the window of the rate: what the birth says, never carried over
+        ("high", "f8"),
+        ("half_step", "f8"),
+        ("hold_ns", "i8"),
+        ("rate_window_ns", "i8"),
+        ("track", TRACK),
+        ("shift", SHIFT),
+        ("rise", RISE),
+        ("stel", window_of(STEL_BUCKETS)),
+        ("twa", window_of(TWA_BUCKETS)),
+    ]
 )
 LIMIT = np.dtype(
     [
@@ -73,6 +91,18 @@ TRANSITION = np.dtype([("key", "i8"), ("ts_ns", "i8"), ("since_ns", "i8"), ("act
 SCORE = np.dtype([("point", "i4"), ("ts_ns", "i8"), ("detector", "u2"), ("score", "f4"), ("evidence", "f8")])
 
 Rows = NDArray[np.void]
+Row: TypeAlias = Any  # one row of a structured array: numpy cannot say of which
+
+
+class Chart(NamedTuple):
+    """The change chart as columns, 32 bytes a point: a loop over neighbours becomes vector instructions."""
+
+    mean: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    high: NDArray[np.float32]
+    low: NDArray[np.float32]
+    floor: NDArray[np.float32]  # the least sigma
+    seen: NDArray[np.float32]  # readings learned, as far as it matters
 
 
 class State(NamedTuple):
@@ -81,18 +111,9 @@ class State(NamedTuple):
     ``limit_first[p] .. limit_first[p + 1]`` are the rows of ``limit`` that belong to point p.
     """
 
-    setup: Rows
+    point: Rows
     sentinel: NDArray[np.float64]  # (n, most sentinels of a point), NaN where there are fewer
-    track: Rows
-    stel: Rows
-    stel_ring: NDArray[np.float64]  # (n, STEL_BUCKETS + 1, 2): value x seconds, seconds
-    twa: Rows
-    twa_ring: NDArray[np.float64]  # (n, TWA_BUCKETS + 1, 2)
-    shift: Rows
-    rise: Rows
-    rise_ns: NDArray[np.int64]  # (n, RATE_KEPT)
-    rise_value: NDArray[np.float64]  # (n, RATE_KEPT)
-    change: Rows
+    chart: Chart
     limit_first: NDArray[np.int64]
     limit: Rows
 
@@ -105,8 +126,8 @@ class Parameters(NamedTuple):
     shift_offset_ns: int
     shift_starts_ns: NDArray[np.int64]  # local times of day, ascending
     shift_least_s: float
-    memory: int
-    warm_up: int
+    memory: float
+    warm_up: float
     clip: float
     slack: float
     cap: float

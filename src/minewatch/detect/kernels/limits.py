@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .jit import kernel
-from .layout import NONE, Rows
+from .layout import NONE, Row
 
 
 @kernel
@@ -21,29 +21,28 @@ def beyond(comparison: int, value: float, threshold: float) -> bool:
 
 
 @kernel
-def judge(limit: Rows, k: int, value: float, t: int) -> int:
-    """Judge limit k by a statistic at time t; return NONE, or since when the condition that flipped it held.
+def judge(limit: Row, value: float, t: int) -> int:
+    """Judge a limit by a statistic at time t; return NONE, or since when the condition that flipped it held.
 
     NaN holds everything as it is: no reading may clear an alert that it cannot measure. An active limit
     stays so until the value has come back inside by the deadband for the whole off-delay.
     """
     if np.isnan(value):
         return NONE
-    r = limit[k]
-    edge = r["threshold"]
-    delay = r["on_delay_ns"]
-    if r["active"]:
-        edge = edge - r["deadband"] if r["comparison"] < 2 else edge + r["deadband"]
-        delay = r["off_delay_ns"]
-    if beyond(r["comparison"], value, edge) == (r["active"] != 0):
-        r["since_ns"] = NONE
+    edge = limit["threshold"]
+    delay = limit["on_delay_ns"]
+    if limit["active"]:
+        edge = edge - limit["deadband"] if limit["comparison"] < 2 else edge + limit["deadband"]
+        delay = limit["off_delay_ns"]
+    if beyond(limit["comparison"], value, edge) == (limit["active"] != 0):
+        limit["since_ns"] = NONE
         return NONE
-    since: int = r["since_ns"]
+    since: int = limit["since_ns"]
     if since == NONE:
         since = t
     if t - since < delay:
-        r["since_ns"] = since
+        limit["since_ns"] = since
         return NONE
-    r["active"] = 1 - r["active"]
-    r["since_ns"] = NONE
+    limit["active"] = 1 - limit["active"]
+    limit["since_ns"] = NONE
     return since

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .jit import kernel
-from .layout import RATE_KEPT, RATE_SPACING, Rows
+from .layout import RATE_KEPT, RATE_SPACING, Row
 
 
 @kernel
@@ -16,16 +15,8 @@ def median_of_3(a: float, b: float, c: float) -> float:
 
 
 @kernel
-def rate_of_rise(
-    rise: Rows,
-    kept_ns: NDArray[np.int64],
-    kept_value: NDArray[np.float64],
-    p: int,
-    x: float,
-    t: int,
-    window: int,
-) -> float:
-    """Return the rise per minute over the window of point p; NaN while it holds too little.
+def rate_of_rise(rise: Row, x: float, t: int, window: int) -> float:
+    """Return the rise per minute over the window; NaN while it holds too little.
 
     The median of the newest three readings less the median of the oldest three kept in the window, over the
     time between their middle ones, which must be at least half the window. A value that is not
@@ -33,34 +24,35 @@ def rate_of_rise(
     """
     if not np.isfinite(x):
         return np.nan
-    r = rise[p]
-    r["t0"] = r["t1"]
-    r["t1"] = r["t2"]
-    r["t2"] = t
-    r["x0"] = r["x1"]
-    r["x1"] = r["x2"]
-    r["x2"] = x
-    r["recent"] = min(r["recent"] + 1, 3)
-    head = r["head"]
-    kept = r["kept"]
-    while kept > 0 and t - kept_ns[p, head] > window:
+    kept_ns = rise["kept_ns"]
+    kept_value = rise["kept_value"]
+    rise["t0"] = rise["t1"]
+    rise["t1"] = rise["t2"]
+    rise["t2"] = t
+    rise["x0"] = rise["x1"]
+    rise["x1"] = rise["x2"]
+    rise["x2"] = x
+    rise["recent"] = min(rise["recent"] + 1, 3)
+    head = rise["head"]
+    kept = rise["kept"]
+    while kept > 0 and t - kept_ns[head] > window:
         head = (head + 1) % RATE_KEPT
         kept -= 1
     rate = np.nan
-    if kept >= 3 and r["recent"] == 3:
+    if kept >= 3 and rise["recent"] == 3:
         second = (head + 1) % RATE_KEPT
         third = (head + 2) % RATE_KEPT
-        span = r["t1"] - kept_ns[p, second]
-        if r["t0"] > kept_ns[p, third] and 2 * span >= window:
-            new = median_of_3(r["x0"], r["x1"], r["x2"])
-            old = median_of_3(kept_value[p, head], kept_value[p, second], kept_value[p, third])
+        span = rise["t1"] - kept_ns[second]
+        if rise["t0"] > kept_ns[third] and 2 * span >= window:
+            new = median_of_3(rise["x0"], rise["x1"], rise["x2"])
+            old = median_of_3(kept_value[head], kept_value[second], kept_value[third])
             rate = (new - old) / (float(span) / 60e9)
     newest = (head + kept - 1) % RATE_KEPT
-    if kept == 0 or t - kept_ns[p, newest] >= window // RATE_SPACING:
+    if kept == 0 or t - kept_ns[newest] >= window // RATE_SPACING:
         slot = (head + kept) % RATE_KEPT
-        kept_ns[p, slot] = t
-        kept_value[p, slot] = x
+        kept_ns[slot] = t
+        kept_value[slot] = x
         kept += 1
-    r["head"] = head
-    r["kept"] = kept
+    rise["head"] = head
+    rise["kept"] = kept
     return rate

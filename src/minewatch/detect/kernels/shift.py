@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .jit import kernel
-from .layout import NONE, Rows
+from .layout import NONE, Row
 
 DAY_NS = 86_400_000_000_000
 
@@ -27,7 +27,7 @@ def bounds(t: int, offset_ns: int, starts_ns: NDArray[np.int64]) -> tuple[int, i
 
 @kernel
 def shift_mean(
-    shift: Rows, p: int, x: float, begin: int, end: int, offset_ns: int, starts_ns: NDArray[np.int64],
+    shift: Row, x: float, begin: int, end: int, offset_ns: int, starts_ns: NDArray[np.int64],
     coverage: float, least_s: float,
 ) -> float:  # fmt: skip
     """Let x cover (begin, end] and return the mean of the shift so far; NaN while too little is covered.
@@ -35,22 +35,21 @@ def shift_mean(
     Too little: less than ``least_s`` seconds, or less than the share ``coverage`` of the shift so far.
     A value that is not finite covers nothing; a row of a shift that is over is passed over.
     """
-    r = shift[p]
-    if end < r["start_ns"]:
+    if end < shift["start_ns"]:
         return np.nan
-    if r["start_ns"] == NONE or end >= r["end_ns"]:
+    if shift["start_ns"] == NONE or end >= shift["end_ns"]:
         first, last = bounds(end, offset_ns, starts_ns)
-        r["start_ns"] = first
-        r["end_ns"] = last
-        r["sum"] = 0.0
-        r["weight"] = 0.0
+        shift["start_ns"] = first
+        shift["end_ns"] = last
+        shift["sum"] = 0.0
+        shift["weight"] = 0.0
     if not np.isfinite(x):
         begin = end
-    seconds = float(end - max(begin, r["start_ns"])) / 1e9
-    r["sum"] += x * seconds
-    r["weight"] += seconds
-    weight = r["weight"] + 1e-6  # a microsecond of grace for rounding
-    gone = float(end - r["start_ns"]) / 1e9
-    if r["weight"] <= 0.0 or weight < least_s or weight < coverage * gone:
+    seconds = float(end - max(begin, shift["start_ns"])) / 1e9
+    shift["sum"] += x * seconds
+    shift["weight"] += seconds
+    weight = shift["weight"] + 1e-6  # a microsecond of grace for rounding
+    gone = float(end - shift["start_ns"]) / 1e9
+    if shift["weight"] <= 0.0 or weight < least_s or weight < coverage * gone:
         return np.nan
-    return float(r["sum"] / r["weight"])
+    return float(shift["sum"] / shift["weight"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .change import change
+from .change import learn
 from .gap import note_silence, silence
 from .jit import kernel
 from .layout import (
@@ -33,110 +33,55 @@ from .layout import (
     UNCERTAIN_STUCK,
     VALUE,
     Parameters,
+    Row,
     Rows,
     State,
 )
 from .limits import judge
-from .quality import classify, unchanged
+from .quality import classify, is_sentinel, unchanged
 from .rate import rate_of_rise
 from .shift import shift_mean
 from .window import cover
 
-
-@kernel
-def averages(
-    state: State, par: Parameters, p: int, x: float, begin: int, t: int, stat: NDArray[np.float64]
-) -> None:
-    """Let x cover (begin, t] and write the three averages of point p."""
-    total, weight = cover(state.stel, state.stel_ring, p, x, begin, t, STEL_BUCKET_NS)
-    if weight > 0.0 and weight + 1e-6 >= par.coverage * (STEL_BUCKETS * STEL_BUCKET_NS / 1e9):
-        stat[MEAN_15MIN] = total / weight
-    total, weight = cover(state.twa, state.twa_ring, p, x, begin, t, TWA_BUCKET_NS)
-    if weight > 0.0:
-        stat[TWA_8H] = total / (TWA_BUCKETS * TWA_BUCKET_NS / 1e9)
-    stat[SHIFT_MEAN] = shift_mean(
-        state.shift, p, x, begin, t, par.shift_offset_ns, par.shift_starts_ns, par.coverage, par.shift_least_s
-    )
+STEL_S = STEL_BUCKETS * STEL_BUCKET_NS / 1e9
+TWA_S = TWA_BUCKETS * TWA_BUCKET_NS / 1e9
 
 
 @kernel
-def measure(
-    state: State, par: Parameters, p: int, x: float, t: int, quality: int, stat: NDArray[np.float64]
-) -> int:
-    """Take a new reading of point p into its state, write its statistics, return its quality.
-
-    A bad reading is no measurement: it only ends a silence. One out of range counts in the averages at the
-    range's end (a gas meter at its stop says "at least that"), and teaches no model.
-    """
-    setup = state.setup[p]
-    track = state.track[p]
-    before = track["last_ns"]
-    track["last_ns"] = t
-    if quality == BAD_NO_SIGNAL:
-        return quality
-    heard = track["heard_ns"]
-    stat[GAP] = float(t - heard) / 1e9 if heard != NONE else 0.0
-    track["heard_ns"] = t if heard == NONE else max(t, heard)
-    stat[SENTINEL] = 1.0 if quality >= BAD else 0.0
-    if quality >= BAD:
-        return quality
-    hold = setup["hold_ns"]
-    stat[VALUE] = x
-    stat[RANGE] = 1.0 if quality == UNCERTAIN_RANGE else 0.0
-    stat[STUCK] = unchanged(state.track, p, x, t, setup["half_step"], hold, before)
-    if quality == GOOD and stat[STUCK] >= par.stuck_after_s:
-        quality = UNCERTAIN_STUCK
-    begin = t if before == NONE else t - min(t - before, hold)
-    averages(state, par, p, min(max(x, setup["low"]), setup["high"]), begin, t, stat)
-    if quality == GOOD:
-        stat[RATE] = rate_of_rise(
-            state.rise, state.rise_ns, state.rise_value, p, x, t, setup["rate_window_ns"]
-        )
-        stat[EWMA], stat[CUSUM] = change(
-            state.change, p, x, par.memory, par.warm_up, par.clip, par.slack, par.cap
-        )
-    return quality
+def mean_15min(window: Row, x: float, begin: int, t: int, coverage: float) -> float:
+    """Let x cover (begin, t] and return the mean of 15 minutes, NaN below the coverage."""
+    total, weight = cover(window, x, begin, t, STEL_BUCKET_NS, STEL_BUCKETS)
+    if weight > 0.0 and weight + 1e-6 >= coverage * STEL_S:
+        return total / weight
+    return np.nan
 
 
 @kernel
-def judge_all(state: State, p: int, t: int, heard: int, stat: NDArray[np.float64], out: Rows, n: int) -> int:
-    """Judge every limit of point p by its statistic; return the number of transitions now in ``out``.
-
-    A silence that this reading ends is told first, even when no tick of the clock fell into it.
-    """
-    for k in range(state.limit_first[p], state.limit_first[p + 1]):
-        detector = state.limit[k]["detector"]
-        value = stat[detector]
-        if detector == GAP:
-            since = silence(state.limit, k, heard, t)
-            if since != NONE:
-                note_silence(out, n, state.limit, k, since, heard)
-                n += 1
-            if not np.isnan(value):
-                value = 0.0
-        since = judge(state.limit, k, value, t)
-        if since != NONE:
-            out[n]["key"] = state.limit[k]["key"]
-            out[n]["ts_ns"] = t
-            out[n]["since_ns"] = since
-            out[n]["active"] = state.limit[k]["active"] != 0
-            out[n]["value"] = value
-            n += 1
-    return n
+def twa_8h(window: Row, x: float, begin: int, t: int) -> float:
+    """Let x cover (begin, t] and return value x time of 8 hours over 8 hours, sampled or not."""
+    total, weight = cover(window, x, begin, t, TWA_BUCKET_NS, TWA_BUCKETS)
+    return total / TWA_S if weight > 0.0 else np.nan
 
 
 @kernel
-def note_score(out: Rows, n: int, p: int, t: int, detector: int, statistic: float, half: float) -> int:
-    """Write a score of at least 0.5, s / (s + half) of the statistic's size s; return the next row."""
+def note(out: Row, limit: Row, t: int, since: int, value: float) -> None:
+    """Write the transition that a limit has just made."""
+    out["key"] = limit["key"]
+    out["ts_ns"] = t
+    out["since_ns"] = since
+    out["active"] = limit["active"] != 0
+    out["value"] = value
+
+
+@kernel
+def note_score(out: Row, p: int, t: int, detector: int, statistic: float, half: float) -> None:
+    """Write a score: s / (s + half) of the statistic's size s, so 0.5 where it is ``half``."""
     size = abs(statistic)
-    if not size >= half:  # also when it is NaN
-        return n
-    out[n]["point"] = p
-    out[n]["ts_ns"] = t
-    out[n]["detector"] = detector
-    out[n]["score"] = size / (size + half)
-    out[n]["evidence"] = statistic
-    return n + 1
+    out["point"] = p
+    out["ts_ns"] = t
+    out["detector"] = detector
+    out["score"] = size / (size + half)
+    out["evidence"] = statistic
 
 
 @kernel
@@ -148,41 +93,94 @@ def walk(
     """Take rows[begin:] in; return (rows done, transitions, scores, late rows).
 
     It stops before a row for which ``transitions`` or ``scores`` might be too short. ``statistics`` is (rows,
-    DETECTORS), or has no rows when nobody asks. A row not after the point's last is late: it gets its quality
-    and is not judged. A row whose clock is doubted is judged for what needs no time, and moves no time.
+    DETECTORS), or has no rows when nobody asks.
+
+    A row not after the point's last is late: it gets its quality and is not judged. A row whose clock is
+    doubted is judged for what needs no time, and moves no time. A bad row is no measurement: it only ends a
+    silence, and not even that when the sender says there was no signal. A value out of range counts in the
+    averages as the end of the range (a meter at its stop says "at least that"), and teaches no model.
     """
+    points, sentinel, limits, first = state.point, state.sentinel, state.limit, state.limit_first
+    mean, variance, high, low, floor, seen = state.chart
     stat = np.empty(DETECTORS)
     moved = 0
     scored = 0
     late = 0
     for i in range(begin, point.shape[0]):
         p = point[i]
-        room = 2 * (state.limit_first[p + 1] - state.limit_first[p])
-        if moved + room > transitions.shape[0] or scored + 2 > scores.shape[0]:
+        if moved + 2 * (first[p + 1] - first[p]) > transitions.shape[0] or scored + 2 > scores.shape[0]:
             return i, moved, scored, late
         t = ts_ns[i]
         x = value[i]
-        setup = state.setup[p]
-        q = classify(x, given[i], setup["low"], setup["high"], state.sentinel[p])
-        stat[:] = np.nan
-        last = state.track[p]["last_ns"]
-        heard = state.track[p]["heard_ns"]
-        if given[i] == UNCERTAIN_CLOCK:
-            stat[SENTINEL] = 1.0 if q >= BAD else 0.0
-            if q < BAD:
-                stat[VALUE] = x
-                stat[RANGE] = 1.0 if q == UNCERTAIN_RANGE else 0.0
-            heard = NONE
-        elif last != NONE and t <= last:
+        r = points[p]
+        track = r["track"]
+        marked = False
+        for k in range(sentinel.shape[1]):
+            marked = marked or is_sentinel(x, sentinel[p, k])
+        q = classify(x, given[i], r["low"], r["high"], marked)
+        last = track["last_ns"]
+        heard = track["heard_ns"]
+        doubted = given[i] == UNCERTAIN_CLOCK
+        if last != NONE and t <= last and not doubted:
             late += 1
             quality[i] = q
             continue
+        stat[:] = np.nan
+        if q != BAD_NO_SIGNAL:
+            stat[SENTINEL] = 1.0 if q >= BAD else 0.0
+        if q < BAD:
+            stat[VALUE] = x
+            stat[RANGE] = 1.0 if q == UNCERTAIN_RANGE else 0.0
+        if doubted:
+            heard = NONE
         else:
-            q = measure(state, par, p, x, t, q, stat)
-            scored = note_score(scores, scored, p, t, EWMA, stat[EWMA], par.ewma_half)
-            scored = note_score(scores, scored, p, t, CUSUM, stat[CUSUM], par.cusum_half)
+            track["last_ns"] = t
+            if q != BAD_NO_SIGNAL:
+                stat[GAP] = float(t - heard) / 1e9 if heard != NONE else 0.0
+                track["heard_ns"] = t if heard == NONE else max(t, heard)
+            if q < BAD:
+                hold = r["hold_ns"]
+                stat[STUCK] = unchanged(track, x, t, r["half_step"], hold, last)
+                if q == GOOD and stat[STUCK] >= par.stuck_after_s:
+                    q = UNCERTAIN_STUCK
+                a = t if last == NONE else t - min(t - last, hold)
+                within = min(max(x, r["low"]), r["high"])
+                stat[MEAN_15MIN] = mean_15min(r["stel"], within, a, t, par.coverage)
+                stat[TWA_8H] = twa_8h(r["twa"], within, a, t)
+                stat[SHIFT_MEAN] = shift_mean(
+                    r["shift"], within, a, t, par.shift_offset_ns, par.shift_starts_ns, par.coverage,
+                    par.shift_least_s,
+                )  # fmt: skip
+            if q == GOOD:
+                stat[RATE] = rate_of_rise(r["rise"], x, t, r["rate_window_ns"])
+                mean[p], variance[p], high[p], low[p], seen[p], z, cusum = learn(
+                    mean[p], variance[p], high[p], low[p], floor[p], seen[p], x,
+                    par.memory, par.warm_up, par.clip, par.slack, par.cap,
+                )  # fmt: skip
+                stat[EWMA] = z
+                stat[CUSUM] = cusum
+                if abs(z) >= par.ewma_half:
+                    note_score(scores[scored], p, t, EWMA, z, par.ewma_half)
+                    scored += 1
+                if cusum >= par.cusum_half:
+                    note_score(scores[scored], p, t, CUSUM, cusum, par.cusum_half)
+                    scored += 1
         quality[i] = q
-        moved = judge_all(state, p, t, heard, stat, transitions, moved)
+        for k in range(first[p], first[p + 1]):
+            limit = limits[k]
+            judged = stat[limit["detector"]]
+            if limit["detector"] == GAP:
+                # the silence that this reading ends is told first, even when no tick of a clock fell into it
+                since = silence(limit, heard, t)
+                if since != NONE:
+                    note_silence(transitions[moved], limit, since, heard)
+                    moved += 1
+                if not np.isnan(judged):
+                    judged = 0.0
+            since = judge(limit, judged, t)
+            if since != NONE:
+                note(transitions[moved], limit, t, since, judged)
+                moved += 1
         if statistics.shape[0] > 0:
             statistics[i, :] = stat
     return point.shape[0], moved, scored, late

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .jit import kernel
-from .layout import NONE, Rows
+from .layout import NONE, Row
 
 
 @kernel
-def cover(
-    window: Rows, rings: NDArray[np.float64], p: int, x: float, begin: int, end: int, bucket: int
-) -> tuple[float, float]:
+def cover(window: Row, x: float, begin: int, end: int, bucket: int, count: int) -> tuple[float, float]:
     """Let value x cover (begin, end] and return (value x seconds, seconds) of the window that ends there.
 
-    The window is as long as the ring less one bucket. Buckets lie on a fixed grid of ``bucket`` ns; of the
-    oldest one, cut by the window's edge, the share of time inside counts. A value that is not finite
+    The window is ``count`` buckets long, its ring one more. Buckets lie on a fixed grid of ``bucket`` ns; of
+    the oldest one, cut by the window's edge, the share of time inside counts. A value that is not finite
     covers nothing; a row before the newest bucket is passed over, (NaN, 0).
     """
-    r = window[p]
-    ring = rings[p]
+    ring = window["ring"]
     if not np.isfinite(x):
         begin = end
-    count = ring.shape[0] - 1
     newest = end // bucket
-    before = r["slot"]
+    before = window["slot"]
     if newest < before:
         return np.nan, 0.0
     if before == NONE or newest - before > count:
@@ -52,12 +47,12 @@ def cover(
         for slot in range(newest - count + 1, newest):
             total += ring[slot % (count + 1), 0]
             weight += ring[slot % (count + 1), 1]
-        r["slot"] = newest
-        r["sum"] = total
-        r["weight"] = weight
+        window["slot"] = newest
+        window["sum"] = total
+        window["weight"] = weight
     now = newest % (count + 1)
     old = (newest - count) % (count + 1)
     share = float((newest + 1) * bucket - end) / float(bucket)
-    total = r["sum"] + ring[now, 0] + share * ring[old, 0]
-    weight = r["weight"] + ring[now, 1] + share * ring[old, 1]
+    total = window["sum"] + ring[now, 0] + share * ring[old, 0]
+    weight = window["weight"] + ring[now, 1] + share * ring[old, 1]
     return total, weight

@@ -1,0 +1,141 @@
+"""One detector over one series, for benchmarks and engineers: ``minewatch score``.
+
+It drives the same engine as live data, so what is scored here is what would have been judged there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import ValidationError
+
+from minewatch.contracts import B1, F8, I8, U1, PointInfo, ReadingBatch
+from minewatch.detect.catalogue import DETECTORS, index
+from minewatch.detect.engine import Engine
+from minewatch.detect.settings import DetectSettings
+from minewatch.errors import ConfigError
+
+# The statistic at which the score is 0.5, and after an alarm so many readings without another one.
+THRESHOLDS = {"range": 0.5, "sentinel": 0.5, "stuck": 3600.0, "gap": 60.0}
+GATES = {"ewma": 100, "cusum": 100}
+OF_POINT = ("low", "high", "resolution", "interval_s", "sentinels")
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    settings: DetectSettings
+    info: PointInfo
+    threshold: float
+    gate: int
+
+
+def score_series(
+    name: str, ts_ns: I8, values: F8, parameters: Mapping[str, str | float] | None = None, train_rows: int = 0
+) -> tuple[F8, B1]:
+    """Return (score, alarm) of each row: score 0 usual .. 1, finite; row t depends on rows up to t alone.
+
+    score = s / (s + threshold) of the size s of the detector's statistic, and 0 where it has none. An alarm
+    is a score of at least 0.5 with none in the ``gate`` rows before. The first ``train_rows`` are learned and
+    score 0. Parameters: those of the detector, ``threshold``, ``gate``, and of the point: low, high,
+    resolution, interval_s, sentinels. Raises ConfigError for an unknown detector or parameter, or a threshold
+    missing.
+    """
+    statistic = _statistic(name, ts_ns, values, call := _call(name, parameters or {}))
+    size = np.abs(statistic)
+    with np.errstate(invalid="ignore"):
+        score = np.where(np.isinf(size), 1.0, size / (size + call.threshold))
+    score = np.where(np.isnan(size), 0.0, score)
+    score[:train_rows] = 0.0
+    return score, _gated(score >= 0.5, call.gate)
+
+
+def _statistic(name: str, ts_ns: I8, values: F8, call: _Call) -> F8:
+    engine = Engine(call.settings)
+    engine.add_points([call.info])
+    n = len(values)
+    quality: U1 = np.zeros(n, np.uint8)
+    batch = ReadingBatch(
+        np.zeros(n, np.int32),
+        np.asarray(ts_ns, np.int64),
+        np.asarray(values, np.float64),
+        quality,
+        np.zeros(n, np.bool_),
+    )
+    _, table = engine.statistics(batch)
+    column: F8 = table[:, index(name)]
+    return column
+
+
+def _gated(over: B1, gate: int) -> B1:
+    if gate == 0:
+        return over
+    alarm = np.zeros(len(over), np.bool_)
+    free = 0
+    for row in np.flatnonzero(over).tolist():
+        if row >= free:
+            alarm[row] = True
+            free = row + gate + 1
+    return alarm
+
+
+def _call(name: str, parameters: Mapping[str, str | float]) -> _Call:
+    detector = DETECTORS[index(name, where="--detector")]
+    own = [p.name for p in detector.parameters]
+    known = ["threshold", "gate", *own, *OF_POINT]
+    for key in parameters:
+        if key not in known:
+            raise ConfigError(
+                f"{name} has no parameter {key!r}", where=f"--set {key}", mend=f"Known: {', '.join(known)}."
+            )
+    try:
+        settings = DetectSettings.model_validate(
+            {k: _listed(k, v) for k, v in parameters.items() if k in own}
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ConfigError(
+            f"{first['input']!r} does not fit", where=f"--set {first['loc'][0]}", mend=f"{first['msg']}."
+        ) from None
+    threshold = {"ewma": settings.ewma_half_score, "cusum": settings.cusum_half_score}.get(name)
+    threshold = threshold or THRESHOLDS.get(name)
+    if "threshold" in parameters:
+        threshold = _number(parameters, "threshold", 0.0)
+    if threshold is None or not threshold > 0:
+        raise ConfigError(
+            f"{name} needs a threshold above 0", where="--set threshold", mend="Add --set threshold=NUMBER."
+        )
+    gate = _number(parameters, "gate", GATES.get(name, 0))
+    if not 0 <= gate < 1e12:
+        raise ConfigError(f"{gate} does not fit", where="--set gate", mend="Give readings, 0 or more.")
+    return _Call(settings, _point(parameters), threshold, int(gate))
+
+
+def _point(parameters: Mapping[str, str | float]) -> PointInfo:
+    raw = str(parameters.get("sentinels", ""))
+    sentinels = tuple(
+        _number({"sentinels": part}, "sentinels", 0.0) for part in raw.split(",") if part.strip()
+    )
+    return PointInfo(
+        "series", "", "", "", "", "value", "1", "",
+        low=_number(parameters, "low", -math.inf),
+        high=_number(parameters, "high", math.inf),
+        resolution=_number(parameters, "resolution", 0.0),
+        interval_s=_number(parameters, "interval_s", 0.0),
+        sentinels=sentinels,
+    )  # fmt: skip
+
+
+def _number(parameters: Mapping[str, str | float], key: str, default: float) -> float:
+    try:
+        return float(parameters.get(key, default))
+    except ValueError:
+        raise ConfigError(
+            f"{parameters[key]!r} is not a number", where=f"--set {key}", mend=f"Write --set {key}=NUMBER."
+        ) from None
+
+
+def _listed(key: str, value: str | float) -> object:
+    return [part.strip() for part in str(value).split(",")] if key == "shift_starts_h" else value

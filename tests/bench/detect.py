@@ -1,0 +1,151 @@
+"""Print what the detectors cost: ``NAME VALUE UNIT`` a line. Best of several runs, one thread."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from minewatch.contracts import LimitTable, PointInfo, ReadingBatch
+from minewatch.detect.engine import Engine
+from minewatch.detect.kernels.change import change_rows
+from minewatch.detect.kernels.layout import Chart
+from minewatch.detect.settings import DetectSettings
+
+S = 1_000_000_000
+START = 1_700_000_000 * S
+
+
+def best(run: Callable[[], object], times: int) -> float:
+    """Return the shortest of several runs in seconds."""
+    spans = []
+    for _ in range(times):
+        began = time.perf_counter()
+        run()
+        spans.append(time.perf_counter() - began)
+    return min(spans)
+
+
+def chart_ns(sensors: int) -> float:
+    """Return ns a reading of the change chart, sensors in order."""
+    chart = Chart(*(np.zeros(sensors, kind) for kind in ("f8", "f8", "f4", "f4", "f4", "f4")))
+    chart.floor[:] = 0.01
+    point = np.arange(sensors, dtype=np.int32)
+    value = np.random.default_rng(1).normal(1, 0.1, sensors)
+    z, cusum = np.empty(sensors), np.empty(sensors)
+
+    def run() -> None:
+        change_rows(chart, point, value, 600.0, 60.0, 4.0, 0.5, 32.0, z, cusum)
+
+    for _ in range(61):
+        run()
+    rounds = max(1, 1_000_000 // sensors)
+
+    def many() -> None:
+        for _ in range(rounds):
+            run()
+
+    return best(many, 7) / (rounds * sensors) * 1e9
+
+
+def engine(points: int, limits: int) -> Engine:
+    """Return an engine of so many points with so many limits each, none of them active."""
+    made = Engine(DetectSettings())
+    info = [
+        PointInfo(f"s/d/{p}", "s", "g", "d", str(p), "methane", "% CH4", "z", 0.0, 40.0, (-2.0,), 5.0, 0.01)
+        for p in range(points)
+    ]
+    made.add_points(info)
+    n = points * limits
+    made.set_limits(
+        LimitTable(
+            key=np.arange(n),
+            point=np.repeat(np.arange(points, dtype=np.int32), limits),
+            detector=np.tile(np.array([0, 1, 4, 6, 10][:limits], np.uint16), points),
+            comparison=np.zeros(n, np.uint8),
+            threshold=np.full(n, 1e5),
+            deadband=np.full(n, 0.05),
+            on_delay_ns=np.zeros(n, np.int64),
+            off_delay_ns=np.full(n, 30 * S),
+        )
+    )
+    return made
+
+
+def rows(points: np.ndarray, at: int, seed: int) -> ReadingBatch:
+    """Return a reading of each point."""
+    n = len(points)
+    value = np.random.default_rng(seed).normal(0.6, 0.05, n)
+    return ReadingBatch(
+        points.astype(np.int32), np.full(n, at), value, np.zeros(n, np.uint8), np.zeros(n, np.bool_)
+    )
+
+
+def grouped(points: int, each: int) -> float:
+    """Return readings a second, batches grouped by point ``each`` readings of a point in a row."""
+    made = engine(points, 3)
+    batches = []
+    for k in range(8):
+        batch = rows(np.repeat(np.arange(points), each), 0, k)
+        ts = START + (np.tile(np.arange(each), points) + each * k) * S
+        batches.append(ReadingBatch(batch.point, ts, batch.value, batch.quality, batch.historical))
+    spans = []
+    for batch in batches:
+        began = time.perf_counter()
+        made.step(batch)
+        spans.append(time.perf_counter() - began)
+    return points * each / min(spans[2:])
+
+
+def shuffled(points: int) -> float:
+    """Return readings a second, one reading of each point a batch, points in random order."""
+    made = engine(points, 3)
+    order = np.random.default_rng(0).permutation(points)
+    spans = []
+    for k in range(10):
+        batch = rows(order, START + k * S, k)
+        began = time.perf_counter()
+        made.step(batch)
+        spans.append(time.perf_counter() - began)
+    return points / min(spans[2:])
+
+
+def step_us(size: int) -> float:
+    """Return microseconds of one step of so many rows."""
+    made = engine(size, 3)
+    batches = [rows(np.arange(size), START + k * S, k) for k in range(300)]
+    for batch in batches[:20]:
+        made.step(batch)
+    spans = []
+    for batch in batches[20:]:
+        began = time.perf_counter()
+        made.step(batch)
+        spans.append(time.perf_counter() - began)
+    return float(np.median(spans)) * 1e6
+
+
+def main() -> None:
+    """Print every figure."""
+    began = time.perf_counter()
+    Engine.warm_up()
+    print(f"detect.warm_up {time.perf_counter() - began:.2f} s")
+    for sensors in (10_000, 100_000, 1_000_000):
+        print(f"detect.change.{sensors} {chart_ns(sensors):.2f} ns/reading")
+    print(f"detect.engine.1000x200 {grouped(1000, 200) / 1e6:.2f} M/s")
+    print(f"detect.engine.20000x10 {grouped(20_000, 10) / 1e6:.2f} M/s")
+    print(f"detect.engine.20000x1.random {shuffled(20_000) / 1e6:.2f} M/s")
+    for size in (1, 100, 1000):
+        print(f"detect.step.{size} {step_us(size):.0f} us")
+    made = engine(10_000, 5)
+    made.step(rows(np.arange(10_000), START, 0))
+    print(f"detect.tick.10000 {best(lambda: made.tick(START + S), 5) * 1e6:.0f} us")
+    data = made.snapshot()
+    print(f"detect.state.point {len(data) / 10_000:.0f} B")
+    print(f"detect.snapshot.10000 {best(made.snapshot, 3) * 1e3:.1f} ms")
+    print(f"detect.restore.10000 {best(lambda: engine(10_000, 5).restore(data), 1) * 1e3:.1f} ms")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
