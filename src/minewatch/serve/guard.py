@@ -11,6 +11,7 @@ import ipaddress
 from collections.abc import Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from minewatch.contracts import Clock
@@ -18,6 +19,7 @@ from minewatch.serve import metrics
 from minewatch.serve.problems import answer
 from minewatch.serve.times import S
 
+API = "/api/v1"
 SAFE = ("GET", "HEAD", "OPTIONS")
 POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; "
@@ -73,9 +75,10 @@ def refusal(method: str, headers: Mapping[str, str]) -> tuple[int, str, str] | N
 class Guard:
     """ASGI middleware; plain, because it also stands before the push stream."""
 
-    def __init__(self, app: ASGIApp, clock: Clock) -> None:
+    def __init__(self, app: ASGIApp, clock: Clock, max_body_bytes: int) -> None:
         self._app = app
         self._clock = clock
+        self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check, pass on, add headers, count."""
@@ -92,11 +95,25 @@ class Guard:
 
         refused = refusal(scope["method"], Headers(scope=scope))
         if refused is None:
-            await self._app(scope, receive, sending)
+            await self._app(scope, self._bounded(receive), sending)
             return
         status, code, what = refused
         metrics.REFUSED.labels(code).inc()
         await answer(status, code, what, instance=scope["path"])(scope, receive, sending)
+
+    def _bounded(self, receive: Receive) -> Receive:
+        taken = 0
+
+        async def receiving() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > self._max_body_bytes:
+                metrics.REFUSED.labels("body-too-large").inc()
+                raise HTTPException(413)
+            return message
+
+        return receiving
 
     def _harden(self, scope: Scope, headers: MutableHeaders) -> None:
         docs = str(scope["path"]).startswith("/docs")
@@ -106,7 +123,9 @@ class Guard:
 
     def _count(self, scope: Scope, status: int, began_ns: int) -> None:
         # The route's pattern, never the path: the number of series must not be in the hands of the caller.
-        route = getattr(scope.get("route"), "path", "none")
+        pattern = getattr(scope.get("route"), "path", None)
+        root = API if str(scope["path"]).startswith(API) else ""
+        route = "none" if pattern is None else root + pattern
         metrics.REQUESTS.labels(
             scope["method"] if scope["method"] in METHODS else "other", route, status
         ).inc()

@@ -11,11 +11,12 @@ import structlog
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
+from minewatch import __version__
 from minewatch.contracts import Clock, RecordStore
 from minewatch.serve import pages, problems
 from minewatch.serve.core import Core
 from minewatch.serve.feed import Feed
-from minewatch.serve.guard import Guard
+from minewatch.serve.guard import API, Guard
 from minewatch.serve.room import Room
 from minewatch.serve.routes import alerts, events, gateways, health, points, readings, stream, zones
 from minewatch.serve.schemas import ProblemOut
@@ -27,7 +28,6 @@ ABOUT = """minewatch watches a mine's readings and raises alerts that people see
 Times are ISO 8601 with offset. Every error is a problem document (RFC 9457) with a `code`. A list is
 `{"items": [...], "next": cursor or null}`.
 """
-API = "/api/v1"
 TAGS = ("alerts", "journal", "stream", "points", "zones", "gateways", "health")
 
 
@@ -36,14 +36,13 @@ def create_app(records: RecordStore, core: Core, settings: ServeSettings, clock:
     feed = Feed(records, core, settings, clock)
     app = FastAPI(
         title="minewatch",
-        version=health.running_version(),
+        version=__version__,
         description=ABOUT,
         openapi_url=pages.OPENAPI,
         docs_url=None,
         redoc_url=None,
         openapi_tags=[{"name": tag} for tag in TAGS],
         generate_unique_id_function=_operation,
-        max_body_size=settings.max_body_bytes,
         lifespan=_lifespan(feed),
     )
     app.state.room = Room(records, core, settings, clock, feed)
@@ -54,7 +53,7 @@ def create_app(records: RecordStore, core: Core, settings: ServeSettings, clock:
     app.include_router(health.router)
     pages.install(app)
     problems.install(app)
-    app.add_middleware(Guard, clock=clock)
+    app.add_middleware(Guard, clock=clock, max_body_bytes=settings.max_body_bytes)
     app.openapi = _openapi(app, app.openapi)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
 

@@ -54,8 +54,10 @@ def swagger_files() -> Path | None:
 
 def find(root: Path, name: str) -> Path:
     """Return a file below a folder; raises HTTPException 404, also for a way out of the folder."""
+    if "\0" in name:
+        raise HTTPException(404)
     path = (root / name).resolve()
-    if "\0" in name or not path.is_relative_to(root.resolve()) or not path.is_file():
+    if not path.is_relative_to(root.resolve()) or not path.is_file():
         raise HTTPException(404)
     return path
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from starlette.responses import Response
 
 from minewatch.contracts import (
@@ -204,7 +205,8 @@ def buckets(point_: int, from_ns: int, to_ns: int, found: Buckets) -> Json:
 
 
 def latest(batch: ReadingBatch, now_ns: int) -> list[Json]:
-    """Present the newest reading of each point with its age."""
+    """Present the newest reading of each point with its age, by point."""
+    batch = batch.take(np.argsort(batch.point, kind="stable"))
     rows = zip(
         batch.point.tolist(),
         isos(batch.ts_ns),

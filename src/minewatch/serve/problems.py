@@ -98,6 +98,9 @@ async def _refusal(request: Request, error: Exception) -> Response:
             more=error.more,
         )
     plain = cast(HTTPException, error)  # registered for this class only
+    if plain.status_code == 400:  # the framework's word for a body that is not even UTF-8
+        detail = "the body is not JSON in UTF-8"
+        return await _refusal(request, Problem(422, "invalid-json", detail, path="body"))
     code, detail = CODES.get(plain.status_code, ("refused", plain.detail))
     return answer(plain.status_code, code, detail, instance=at, headers=plain.headers)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from minewatch import __version__
 from minewatch.errors import StoreError
 from minewatch.serve import exposition, present
 from minewatch.serve.problems import RETRY_S, answer
@@ -20,14 +20,6 @@ METRICS_TEXT = {
     "content": {"text/plain": {"schema": {"type": "string"}}},
     "description": "Prometheus text, 0.0.4",
 }
-
-
-def running_version() -> str:
-    """Return the version of the installed distribution."""
-    try:
-        return version("minewatch")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 @router.get("/healthz", response_model=Alive, responses=problems(421))
@@ -68,4 +60,4 @@ async def metrics_text(room: TheRoom) -> Response:
 @router.get("/version", response_model=Version, responses=problems(421))
 async def show_version() -> Response:
     """Say what is running."""
-    return present.respond({"version": running_version(), "api": "v1"})
+    return present.respond({"version": __version__, "api": "v1"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from minewatch.serve.problems import RETRY_S, Problem
 from minewatch.serve.room import TheRoom
@@ -28,7 +28,7 @@ ABOUT = {
 
 @router.get(
     "/stream",
-    response_class=PushResponse,
+    response_class=StreamingResponse,
     responses={200: ABOUT, **problems(421, 422, 503)},
 )
 async def stream(
