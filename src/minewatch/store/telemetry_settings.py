@@ -14,7 +14,7 @@ class DuckdbSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     file: Path = Field(
-        default=Path("var/telemetry.duckdb"), description="The database file; its folder is made if missing."
+        default=Path("telemetry.duckdb"), description="The database file; its folder is made if missing."
     )
     threads: int = Field(default=2, ge=1, le=64, description="Threads a query may use at most.")
     memory_mb: int = Field(default=512, ge=64, description="Memory the database may use at most, in MiB.")
