@@ -12,7 +12,7 @@ import json
 import socket
 import sys
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote
@@ -27,9 +27,9 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from stub_mine import Json, Mine, iso, value
+from browser.stub_mine import Json, Mine, iso, value
 
 STATIC = Path(__file__).parents[2] / "src/minewatch/serve/static"
 RING = 20_000
@@ -58,7 +58,7 @@ class Stub:
 
     def now(self) -> datetime:
         """Tell the server's time."""
-        return datetime.now(timezone.utc)  # noqa: TID251 - a server has a clock
+        return datetime.now(UTC)  # noqa: TID251 - a server has a clock
 
     def push(self, event: str, data: Json, row: int = 0) -> None:
         """Put one frame on the ring."""
@@ -158,7 +158,9 @@ class Stub:
         limit = min(1000, int(request.query_params.get("limit", 100)))
         start = int(request.query_params.get("cursor") or 0)
         more = start + limit < len(items)
-        return JSONResponse({"items": items[start : start + limit], "next": str(start + limit) if more else None})
+        return JSONResponse(
+            {"items": items[start : start + limit], "next": str(start + limit) if more else None}
+        )
 
     async def alerts(self, request: Request) -> Response:
         return self.page(request, self.mine.not_normal())
@@ -197,7 +199,7 @@ class Stub:
                 "from": query["from"],
                 "to": query["to"],
                 "coverage": 1.0,
-                "start": [iso(datetime.fromtimestamp(t, timezone.utc)) for t in times],
+                "start": [iso(datetime.fromtimestamp(t, UTC)) for t in times],
                 "min": [v and v * 0.98 for v in values],
                 "max": [v and v * 1.02 for v in values],
                 "mean": values,
@@ -212,9 +214,14 @@ class Stub:
         self.commands.append({"path": request.url.path, "actor": actor, "body": body})
         if self.refuse:
             status = self.refuse.pop(0)
-            problem = {"title": "refused", "status": status, "code": "refused", "detail": "asked for by the test"}
+            problem = {
+                "title": "refused",
+                "status": status,
+                "code": "refused",
+                "detail": "asked for by the test",
+            }
             return JSONResponse(problem, status, media_type="application/problem+json")
-        ids = body["ids"] if request.url.path.endswith("/alerts/acknowledge") else [request.path_params["id"]]
+        ids = body["ids"] if "ids" in body else [request.path_params["id"]]
         done = []
         for alert_id in ids:
             if alert_id not in self.mine.alerts:
@@ -306,6 +313,7 @@ async def serve(port: int, alerts: int, *, life: bool) -> None:
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
+        listener.listen(512)
         print(f"http://127.0.0.1:{listener.getsockname()[1]}/", flush=True)  # noqa: T201 - the test reads it
         config = uvicorn.Config(
             Stub(alerts, life=life).app(), log_level="warning", timeout_graceful_shutdown=1

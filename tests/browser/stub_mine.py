@@ -26,6 +26,14 @@ ZONES = {
     ],
 }
 
+SHORT = {
+    "methane": "MM",
+    "carbon_monoxide": "CO",
+    "air_velocity": "AN",
+    "dust": "PY",
+    "bearing_temperature": "TB",
+}
+
 # quantity: unit, usual value, limit, comparison, priority, message (kk, ru, en)
 QUANTITIES: dict[str, tuple[str, float, float, str, int, tuple[str, str, str]]] = {
     "methane": (
@@ -102,7 +110,7 @@ def points() -> list[Json]:
     for site, zones in ZONES.items():
         for zone in zones:
             for quantity, (unit, _, limit, comparison, priority, _) in QUANTITIES.items():
-                device = f"{zone.replace('/', '-')}-{quantity[:2].upper()}{len(out):03d}"
+                device = f"{SHORT[quantity]}-{len(out):03d}"
                 out.append(
                     {
                         "id": len(out),

@@ -49,6 +49,7 @@ export const en = {
   zoneStale: 'without data: {n}',
   zoneFilter: 'Show only this zone',
   gateways: 'Gateways',
+  gatewaysWell: 'on line without faults {n} of {total}',
   gatewayOnline: 'on line',
   gatewayOffline: 'no signal since {time}',
   gatewayHeld: 'held back: {n}',

@@ -46,6 +46,7 @@ export const ru: Words = {
   zoneStale: 'без данных: {n}',
   zoneFilter: 'Показать только эту зону',
   gateways: 'Шлюзы',
+  gatewaysWell: 'на связи без замечаний {n} из {total}',
   gatewayOnline: 'на связи',
   gatewayOffline: 'нет сигнала с {time}',
   gatewayHeld: 'не передано: {n}',
