@@ -145,6 +145,7 @@ class _Dial:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._explain("not connected yet")
         self._open = False
         self._until_ns = 0
         self._again_ns = 0
@@ -182,12 +183,13 @@ class _Dial:
             if not self._answer:
                 self._open, self._until_ns = True, now_ns + _CONNECT_WITHIN_NS
                 return
-            broker = self._connection.broker
-            self._connection.problem = (
-                f"no connection to the broker {broker.host}:{broker.port}: {self._answer}"
-            )
+            self._explain(self._answer)
             self._again_ns = now_ns + self._pause_ns
             self._pause_ns = min(self._pause_ns * 2, _PROBE_AGAIN_MOST_NS)
+
+    def _explain(self, why: str) -> None:
+        broker = self._connection.broker
+        self._connection.problem = f"no connection to the broker {broker.host}:{broker.port}: {why}"
 
     def _try(self) -> None:
         broker = self._connection.broker

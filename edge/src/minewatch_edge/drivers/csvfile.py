@@ -83,7 +83,7 @@ class CsvDriver:
 
         Raises DriverError when the file is not there or lacks a column.
         """
-        if len(self._rows) < _ROWS_A_POLL:
+        if len(self._rows) < _ROWS_A_POLL and not self._ended:
             self._fill(now_ns)
         found: list[Reading] = []
         for _ in range(_ROWS_A_POLL):

@@ -1,0 +1,127 @@
+"""The agent in an environment that has only its own dependencies: the standard library, paho and protobuf."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+
+from servers import Server
+
+pytestmark = pytest.mark.system
+
+ROOT = Path(__file__).resolve().parents[2]
+FORBIDDEN = ("numpy", "numba", "minewatch", "minewatch_sim", "pydantic", "structlog", "duckdb")
+
+LAUNCH = """
+import sys
+sys.path[:] = [p for p in sys.path if "site-packages" not in p] + sys.argv.pop(1).split(":")
+from minewatch_edge.cli import main
+code = 0
+try:
+    code = main(sys.argv[1:])
+except SystemExit as left:
+    code = left.code
+found = [name for name in {forbidden!r} if name in sys.modules]
+assert not found, found
+for name in {forbidden!r}:
+    try:
+        __import__(name)
+    except ImportError:
+        continue
+    raise AssertionError(name + " can be imported here")
+raise SystemExit(code)
+"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the agent and its two dependencies, copied from this environment."""
+    folder = tmp_path_factory.mktemp("site")
+    shutil.copytree(ROOT / "edge/src/minewatch_edge", folder / "minewatch_edge")
+    for name in ("paho-mqtt", "protobuf"):
+        for part in distribution(name).files or ():
+            if ".." not in part.parts and "__pycache__" not in part.parts:
+                (folder / part).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(str(part.locate()), folder / part)
+    return folder
+
+
+def command(site: Path, *arguments: str) -> list[str]:
+    """Return the call of the agent that sees nothing but that folder."""
+    return [sys.executable, "-I", "-S", "-c", LAUNCH.format(forbidden=FORBIDDEN), str(site), *arguments]
+
+
+def run(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the agent to its end."""
+    return subprocess.run(command(site, *arguments), capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """The sample configuration in a folder of its own."""
+    for name in ("edge.toml", "air-return.csv"):
+        shutil.copy(ROOT / "edge/sample" / name, tmp_path / name)
+    return tmp_path / "edge.toml"
+
+
+def test_help_works_alone(site: Path) -> None:
+    """The command starts without anything of the service, and nothing of it can be imported there."""
+    done = run(site, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "run|check|status|spool" in done.stdout
+
+
+def test_check_works_alone(site: Path, file: Path) -> None:
+    """Every driver of the sample answers."""
+    done = run(site, "check", "--json", str(file))
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["ok"] for line in done.stdout.splitlines()] == [True, True, True]
+
+
+def test_run_works_alone(site: Path, file: Path, iotcore_server: Server) -> None:
+    """The agent samples, spools, connects, and ends in order."""
+    file.write_text(file.read_text().replace("# port = 1883", f"port = {iotcore_server.port}"))
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    process = subprocess.Popen(
+        command(site, "run", "--json", str(file)),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+    )  # fmt: skip
+    state = file.parent / "edge.spool.state.json"
+    while process.poll() is None:
+        if state.exists() and json.loads(state.read_text())["connected"]:
+            break
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 130, err
+    assert json.loads(out)["summary"]["sampled"] > 0
+
+
+def test_the_agent_needs_only_what_it_declares(site: Path) -> None:
+    """No module of the agent imports more than the standard library and its two dependencies."""
+    names = [
+        ".".join(p.relative_to(site).with_suffix("").parts).removesuffix(".__init__")
+        for p in sorted((site / "minewatch_edge").rglob("*.py"))
+    ]
+    code = "import sys; sys.path[:] = [p for p in sys.path if 'site-packages' not in p] + [sys.argv[1]]\n"
+    code += "\n".join(f"import {name}" for name in names)
+    code += (
+        "\nprint(sorted({m.split('.')[0] for m in sys.modules if getattr(sys.modules[m], '__file__', None)"
+    )
+    code += " and str(sys.modules[m].__file__).startswith(sys.argv[1])}))"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code, str(site)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "['google', 'minewatch_edge', 'paho']"

@@ -1,0 +1,320 @@
+"""The spool keeps what nobody acknowledged, whatever happens to the disk, the file or the process."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from minewatch_edge.errors import SpoolInUse, SpoolUnavailable
+from minewatch_edge.rows import Columns, NewRow
+from minewatch_edge.spool import Reject, Spool, SpoolLimits, SpoolPoint
+
+POINTS = (SpoolPoint("d", "a", "{}"), SpoolPoint("d", "b", "{}"))
+SECOND = 1_000_000_000
+
+
+def row(value: float, *, n: int = 1, priority: int = 0) -> NewRow:
+    """Return a row of ``n`` readings of point 0."""
+    times = [int(value) * 1000 + i for i in range(n)]
+    return NewRow("d", Columns([0] * n, times, [value] * n, [192] * n), priority)
+
+
+def opened(path: Path, limits: SpoolLimits | None = None, boot: str = "boot") -> Spool:
+    """Return an open spool."""
+    spool = Spool(path, limits, boot=boot)
+    spool.open(POINTS)
+    return spool
+
+
+def fill(spool: Spool) -> int:
+    """Append until the disk refuses, and return how many rows it took."""
+    for done in range(10_000):
+        try:
+            spool.append([row(float(done), n=100)], SECOND)
+        except SpoolUnavailable:
+            return done
+    raise AssertionError("it never filled up")
+
+
+def values(spool: Spool, after: int = 0) -> list[tuple[int, float]]:
+    """Return (id, first value) of the rows held."""
+    return [(r.id, r.columns.values[0]) for r in spool.unacknowledged(after, 10_000)]
+
+
+def test_rows_stay_until_they_are_acknowledged(tmp_path: Path) -> None:
+    """Ids rise from 1 without a gap, and only rows up to the acknowledged id are deleted."""
+    spool = opened(tmp_path / "s")
+    assert spool.append([row(1.0), row(2.0)], SECOND) == 1
+    assert spool.append([row(3.0)], SECOND) == 3
+    assert spool.acknowledge(spool.identity, 2) == 2
+    assert values(spool) == [(3, 3.0)]
+    assert (spool.first_id, spool.last_id, spool.held_rows) == (3, 3, 1)
+
+
+def test_the_acknowledgement_of_another_spool_is_ignored(tmp_path: Path) -> None:
+    """A host that remembers an older spool of this gateway deletes nothing."""
+    spool = opened(tmp_path / "s")
+    spool.append([row(1.0)], SECOND)
+    assert spool.acknowledge("another", 1) == 0
+    assert spool.held_rows == 1
+
+
+def test_an_acknowledgement_beyond_the_end_deletes_what_there_is(tmp_path: Path) -> None:
+    """Ids given later are not touched by an acknowledgement that ran ahead."""
+    spool = opened(tmp_path / "s")
+    spool.append([row(1.0)], SECOND)
+    spool.acknowledge(spool.identity, 99)
+    assert spool.append([row(2.0)], SECOND) == 2
+    assert values(spool) == [(2, 2.0)]
+
+
+def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
+    """Identity, ids, counters and bdSeq go on where they were, also when all rows were acknowledged."""
+    spool = opened(tmp_path / "s")
+    spool.append([row(1.0), row(2.0)], SECOND, sent=5, dropped=1)
+    spool.save_bd_seq(7)
+    spool.acknowledge(spool.identity, 2)
+    identity = spool.identity
+    spool.close()
+    again = opened(tmp_path / "s")
+    assert (again.identity, again.bd_seq) == (identity, 7)
+    assert (again.counters.sampled, again.counters.sent, again.counters.acked) == (2, 5, 2)
+    assert again.counters.dropped == 1
+    assert again.append([row(3.0)], SECOND) == 3
+
+
+def test_a_killed_process_keeps_the_identity_a_power_cut_does_not(tmp_path: Path) -> None:
+    """Ids whose commit may be gone with the power are not given again under the same name."""
+    spool = opened(tmp_path / "s", boot="monday")
+    spool.append([row(1.0), row(2.0), row(3.0)], SECOND)
+    spool.acknowledge(spool.identity, 1)
+    identity = spool.identity
+    spool._file.close()  # as a kill leaves it: not marked clean
+    killed = opened(tmp_path / "s", boot="monday")
+    assert killed.identity == identity
+    killed._file.close()
+    cut = opened(tmp_path / "s", boot="tuesday")
+    assert cut.identity != identity
+    assert values(cut) == [(1, 2.0), (2, 3.0)]
+    assert cut.append([row(4.0)], SECOND) == 3
+    assert cut.acknowledge(cut.identity, 2) == 2
+    assert values(cut) == [(3, 4.0)]
+
+
+def test_a_spool_that_waits_for_the_disk_keeps_its_identity(tmp_path: Path) -> None:
+    """With full sync a power cut takes no commit, so ids go on."""
+    limits = SpoolLimits(full_sync=True)
+    spool = opened(tmp_path / "s", limits, boot="monday")
+    identity = spool.identity
+    spool._file.close()
+    assert opened(tmp_path / "s", limits, boot="tuesday").identity == identity
+
+
+def test_two_agents_on_one_spool_are_refused(tmp_path: Path) -> None:
+    """The second one is told; when the first is gone it may begin."""
+    first = opened(tmp_path / "s")
+    with pytest.raises(SpoolInUse, match="another agent"):
+        opened(tmp_path / "s")
+    first.close()
+    opened(tmp_path / "s").close()
+
+
+def test_points_no_driver_has_any_more_are_kept_while_rows_speak_of_them(tmp_path: Path) -> None:
+    """Rows keep their points over a changed configuration; without rows the old points are forgotten."""
+    spool = opened(tmp_path / "s")
+    spool.append([NewRow("d", Columns([1], [1], [5.0], [192]))], SECOND)
+    spool.close()
+    new = (SpoolPoint("e", "x", "{}"),)
+    changed = Spool(tmp_path / "s", boot="boot")
+    changed.open(new)
+    assert [(p.device, p.metric) for p in changed.points] == [("e", "x"), ("d", "a"), ("d", "b")]
+    held = changed.unacknowledged(0, 1)[0]
+    assert changed.points[held.columns.points[0]].metric == "b"
+    changed.acknowledge(changed.identity, 1)
+    changed.close()
+    empty = Spool(tmp_path / "s", boot="boot")
+    empty.open(new)
+    assert empty.points == new
+
+
+def test_a_full_spool_gives_up_the_oldest_and_counts_them(tmp_path: Path) -> None:
+    """The file stays below its cap; what is given up is counted, the newest rows are held."""
+    spool = opened(tmp_path / "s", SpoolLimits(max_bytes=200_000))
+    for i in range(200):
+        spool.append([row(float(i), n=100)], SECOND)
+        spool.evict(SECOND)
+    assert spool.used_bytes() <= 200_000
+    counters = spool.counters
+    assert counters.evicted_size > 0
+    assert counters.sampled == 20_000 == counters.held + counters.evicted
+    held = values(spool)
+    assert held[-1] == (200, 199.0)
+    assert held[0][0] == spool.first_id
+    assert counters.held == 100 * len(held)
+
+
+def test_old_readings_are_given_up_by_age(tmp_path: Path) -> None:
+    """Rows beyond the age cap go, younger ones stay."""
+    spool = opened(tmp_path / "s", SpoolLimits(max_age_ns=60 * SECOND))
+    for t in (0, 30, 90):
+        spool.append([row(float(t))], t * SECOND)
+    assert spool.evict(100 * SECOND) == 2
+    assert values(spool) == [(3, 90.0)]
+    assert spool.counters.evicted_age == 2
+    assert spool.evict(10_000 * SECOND, by_age=False) == 0
+
+
+def test_a_corrupt_file_is_moved_aside(tmp_path: Path) -> None:
+    """A file that is no database is kept under another name, and a new spool begins."""
+    path = tmp_path / "s"
+    path.write_bytes(b"not a database at all" * 500)
+    spool = opened(path)
+    assert spool.moved_aside == tmp_path / "s.corrupt-1"
+    assert spool.moved_aside.read_bytes().startswith(b"not a database")
+    assert spool.append([row(1.0)], SECOND) == 1
+
+
+def test_a_file_that_turns_corrupt_in_use_is_moved_aside(tmp_path: Path) -> None:
+    """A page destroyed under a running agent costs that file, not the agent; the caller tries again."""
+    path = tmp_path / "s"
+    spool = opened(path)
+    identity = spool.identity
+    for i in range(200):
+        spool.append([row(float(i), n=50)], SECOND)
+    spool.close()
+    raw = bytearray(path.read_bytes())
+    raw[20 * 4096 :] = b"\xff" * (len(raw) - 20 * 4096)
+    path.write_bytes(bytes(raw))
+    spool = Spool(path, boot="boot")
+    with pytest.raises(SpoolUnavailable):
+        spool.open(POINTS)
+    assert spool.moved_aside is not None
+    assert spool.append([row(1.0)], SECOND) == 1
+    assert spool.identity not in ("", identity)
+
+
+def test_a_full_disk_changes_nothing_and_is_recovered_from(tmp_path: Path) -> None:
+    """A refused append leaves counters and ids as they were; after room was made it goes through."""
+    spool = opened(tmp_path / "s", SpoolLimits(max_pages=40))
+    done = fill(spool)
+    assert (spool.last_id, spool.counters.sampled) == (done, 100 * done)
+    spool.acknowledge(spool.identity, done // 2)
+    assert spool.append([row(0.5)], SECOND) == done + 1
+
+
+def test_a_disk_that_cannot_be_written_is_a_state(tmp_path: Path) -> None:
+    """A path where no file can be made raises SpoolUnavailable, and works once it can."""
+    (tmp_path / "blocked").write_text("a file, not a folder")
+    spool = Spool(tmp_path / "blocked" / "s", boot="boot")
+    with pytest.raises(SpoolUnavailable):
+        spool.open(POINTS)
+    with pytest.raises(SpoolUnavailable):
+        spool.append([row(1.0)], SECOND)
+    (tmp_path / "blocked").unlink()
+    assert spool.append([row(1.0)], SECOND) == 1
+
+
+def test_rows_with_a_priority_are_kept_as_others(tmp_path: Path) -> None:
+    """A row that waits for the disk is an ordinary row afterwards."""
+    spool = opened(tmp_path / "s")
+    spool.append([row(1.0, priority=1), row(2.0)], SECOND)
+    assert values(spool) == [(1, 1.0), (2, 2.0)]
+
+
+def test_rejects_are_counted_and_the_newest_kept(tmp_path: Path) -> None:
+    """Each rejected line is counted; only the newest thousand are kept to read."""
+    spool = opened(tmp_path / "s")
+    spool.reject([Reject(SECOND, "d", "time", f"line {i}") for i in range(1500)])
+    spool.reject([Reject(SECOND, "d", "value", "last")])
+    assert spool.counters.rejected == 1501
+    found = spool.rejects(5000)
+    assert len(found) == 1000
+    assert (found[0].reason, found[0].text) == ("value", "last")
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    steps=st.lists(
+        st.one_of(
+            st.tuples(st.just("append"), st.integers(1, 5)),
+            st.tuples(st.just("ack"), st.integers(0, 30)),
+            st.tuples(st.sampled_from(["kill", "close", "power"]), st.just(0)),
+        ),
+        max_size=25,
+    )
+)
+def test_whatever_happens_nothing_unacknowledged_is_missing(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]
+) -> None:
+    """In any order of appends, acknowledgements, kills and restarts the rows held are exactly those owed."""
+    path = tmp_path_factory.mktemp("spool") / "s"
+    boot, count, owed = "0", 0, list[float]()
+    spool = opened(path, boot=boot)
+    for what, number in steps:
+        if what == "append":
+            fresh = [float(count + i) for i in range(number)]
+            count += number
+            spool.append([row(v) for v in fresh], SECOND)
+            owed += fresh
+        elif what == "ack":
+            upto = min(spool.first_id - 1 + number, spool.last_id)
+            spool.acknowledge(spool.identity, spool.first_id - 1 + number)
+            owed = owed[len(owed) - (spool.last_id - upto) :]
+        else:
+            spool.close() if what == "close" else spool._file.close()
+            boot = str(int(boot) + (what == "power"))
+            spool = opened(path, boot=boot)
+        found = values(spool)
+        assert [v for _, v in found] == owed
+        assert [i for i, _ in found] == list(range(spool.first_id, spool.last_id + 1))
+        assert spool.counters.held == len(owed)
+    spool.close()
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from minewatch_edge.rows import Columns, NewRow
+from minewatch_edge.spool import Spool, SpoolPoint
+spool = Spool(Path(sys.argv[1]), boot="boot")
+spool.open((SpoolPoint("d", "a", "{}"),))
+n = 0
+while True:
+    n += 1
+    spool.append([NewRow("d", Columns([0], [n], [float(n)], [192]))], n)
+    print(n, flush=True)
+"""
+
+
+def test_kill_nine_loses_no_committed_row(tmp_path: Path) -> None:
+    """A writer killed in the middle has on disk every row whose append returned."""
+    path = tmp_path / "s"
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True)
+    assert writer.stdout is not None
+    for _ in range(500):
+        writer.stdout.readline()
+    writer.kill()
+    rest = writer.stdout.read().split()
+    writer.wait(10)
+    said = max([500, *(int(n) for n in rest[:-1])])
+    spool = Spool(path, boot="boot")
+    spool.open((SpoolPoint("d", "a", "{}"),))
+    held = [v for _, v in values(spool)]
+    assert held == [float(n) for n in range(1, len(held) + 1)]
+    assert len(held) >= said
+    assert spool.counters.sampled == len(held)
+
+
+def test_another_version_is_not_misread(tmp_path: Path) -> None:
+    """A spool of a later version is set aside, not interpreted."""
+    opened(tmp_path / "s").close()
+    db = sqlite3.connect(tmp_path / "s")
+    db.execute("PRAGMA user_version = 2")
+    db.close()
+    assert opened(tmp_path / "s").moved_aside is not None
