@@ -70,8 +70,12 @@ class Rule:
         return self.quantity in (EVERY, point.quantity) and self.match.fits(point)
 
     def applies(self, point: PointInfo) -> bool:
-        """Say whether the rule holds for a point: quantity, unit and place fit."""
-        return self.unit in (EVERY, point.unit) and self.concerns(point)
+        """Say whether the rule holds for a point."""
+        return self.unit in (EVERY, point.unit) and self.concerns(point) and not self.lacks_interval(point)
+
+    def lacks_interval(self, point: PointInfo) -> bool:
+        """Say whether the rule counts in normal intervals and the point gives none."""
+        return self.intervals > 0 and point.interval_s <= 0
 
     def threshold_at(self, point: PointInfo) -> float:
         """Return the threshold in force at a point."""

@@ -6,12 +6,14 @@ becomes rows of the engine's limit table; the row's key names (rule, place) for 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from minewatch.alerts import rule_file
 from minewatch.alerts.rule import EVERY, Binding, Rule, key_of
@@ -21,71 +23,115 @@ from minewatch.errors import RuleError
 NS_PER_S = 1_000_000_000
 
 
+ROW = np.dtype(
+    [
+        ("key", np.int64),
+        ("detector", np.uint16),
+        ("comparison", np.uint8),
+        ("threshold", np.float64),
+        ("deadband", np.float64),
+        ("on_delay_ns", np.int64),
+        ("off_delay_ns", np.int64),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _AtPoint:
+    """What the rules say about one point: rows of the limit table, and what their keys stand for."""
+
+    rows: NDArray[np.void]
+    bindings: Mapping[int, Binding]
+
+
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """The rules of all packs in force, ids unique."""
+    """The rules of all packs in force, ids unique.
+
+    What the rules say about a point is worked out once, so that binding again after a new point is cheap.
+    """
 
     rules: tuple[Rule, ...]
+    _known: dict[PointInfo, _AtPoint] = field(default_factory=dict, repr=False, compare=False)
 
     def bind(
         self, points: Mapping[int, PointInfo], *, on: date | None = None
     ) -> tuple[LimitTable, Mapping[int, Binding]]:
         """Return the limits of these points, sorted by point, and what each key stands for.
 
-        With ``on`` only rules in force on that day are bound. Raises RuleError when two keys collide.
+        With ``on`` only rules in force on that day are bound. Raises RuleError when two points share a place.
         """
-        rules = [rule for rule in self.rules if on is None or rule.effective_from <= on]
-        rows: list[tuple[int, int, Binding]] = []
+        if on is not None:
+            return RuleSet(tuple(rule for rule in self.rules if rule.effective_from <= on)).bind(points)
+        index = sorted(points)
+        said = [self._about(points[i]) for i in index]
         bindings: dict[int, Binding] = {}
-        for index, point in sorted(points.items()):
-            for rule in _about(rules, point):
-                if not rule.applies(point):
-                    continue
-                key = key_of(rule.id, point.place)
-                if key in bindings:
-                    raise RuleError(
-                        f"the key of {rule.id} at {point.place} is already taken",
-                        where=rule.where,
-                        mend="Two points may not have the same place; else rename the rule.",
-                    )
-                bindings[key] = Binding(rule, point)
-                rows.append((index, key, bindings[key]))
-        return _table(rows), bindings
+        for each in said:
+            bindings.update(each.bindings)
+        rows = np.concatenate([np.zeros(0, ROW), *(each.rows for each in said)])
+        if len(bindings) != len(rows):
+            raise _shared_place(points)
+        counts = [len(each.rows) for each in said]
+        columns = {name: np.ascontiguousarray(rows[name]) for name in ROW.names or ()}
+        return LimitTable(point=np.repeat(np.asarray(index, np.int32), counts), **columns), bindings
+
+    def _about(self, point: PointInfo) -> _AtPoint:
+        known = self._known.get(point)
+        if known is None:
+            rules = [rule for rule in self.rules if rule.applies(point)]
+            keys = [key_of(rule.id, point.place) for rule in rules]
+            rows = [_row(key, rule, point) for key, rule in zip(keys, rules, strict=True)]
+            bindings = {key: Binding(rule, point) for key, rule in zip(keys, rules, strict=True)}
+            known = self._known[point] = _AtPoint(np.array(rows, ROW), bindings)
+        return known
 
     def problems(self, points: Mapping[int, PointInfo]) -> Sequence[str]:
-        """Return one line for each point that rules speak of in another unit, and so do not watch."""
-        found = []
+        """Return what rules cannot watch, a line each: points in another unit, points without an interval."""
+        found, timeless = [], []
         for _, point in sorted(points.items()):
-            wrong = [rule for rule in self.rules if rule.concerns(point) and not rule.applies(point)]
+            about = [rule for rule in self.rules if rule.concerns(point)]
+            wrong = [rule for rule in about if rule.unit not in (EVERY, point.unit)]
             if wrong:
-                units = ", ".join(sorted({repr(rule.unit) for rule in wrong}))
-                names = ", ".join(rule.id for rule in wrong)
-                found.append(
-                    f"{point.place}: {point.quantity} comes in {point.unit!r}, but limits are in {units} "
-                    f"({names} do not watch it). Mend the unit in the device's description, or write rules "
-                    "in its unit."
-                )
+                found.append(_wrong_unit(point, wrong))
+            if any(rule.lacks_interval(point) for rule in about):
+                timeless.append(point.place)
+        if timeless:
+            some = ", ".join(timeless[:5]) + (", ..." if len(timeless) > 5 else "")
+            found.append(
+                f"{len(timeless)} points give no interval_s, so their silence raises no alert: {some}. "
+                "Add it to the description of the device."
+            )
         return tuple(found)
 
 
-def _about(rules: Sequence[Rule], point: PointInfo) -> Sequence[Rule]:
-    return [rule for rule in rules if rule.quantity in (EVERY, point.quantity)]
+def _wrong_unit(point: PointInfo, rules: Sequence[Rule]) -> str:
+    units = ", ".join(sorted({repr(rule.unit) for rule in rules}))
+    names = ", ".join(rule.id for rule in rules)
+    return (
+        f"{point.place}: {point.quantity} comes in {point.unit!r}, but limits are in {units} "
+        f"({names} do not watch it). Mend the unit in the device's description, or write rules in its unit."
+    )
 
 
-def _table(rows: Sequence[tuple[int, int, Binding]]) -> LimitTable:
-    def column(dtype: type, values: Sequence[float]) -> np.ndarray:
-        return np.asarray(values, dtype)
+def _row(key: int, rule: Rule, point: PointInfo) -> tuple[float, ...]:
+    return (
+        key,
+        rule.detector_id,
+        int(rule.comparison),
+        rule.threshold_at(point),
+        rule.deadband,
+        round(rule.on_delay_s * NS_PER_S),
+        round(rule.off_delay_s * NS_PER_S),
+    )
 
-    rules = [binding.rule for _, _, binding in rows]
-    return LimitTable(
-        key=column(np.int64, [key for _, key, _ in rows]),
-        point=column(np.int32, [index for index, _, _ in rows]),
-        detector=column(np.uint16, [rule.detector_id for rule in rules]),
-        comparison=column(np.uint8, [int(rule.comparison) for rule in rules]),
-        threshold=column(np.float64, [b.rule.threshold_at(b.point) for _, _, b in rows]),
-        deadband=column(np.float64, [rule.deadband for rule in rules]),
-        on_delay_ns=column(np.int64, [round(rule.on_delay_s * NS_PER_S) for rule in rules]),
-        off_delay_ns=column(np.int64, [round(rule.off_delay_s * NS_PER_S) for rule in rules]),
+
+def _shared_place(points: Mapping[int, PointInfo]) -> RuleError:
+    counts = Counter(point.place for point in points.values())
+    place = next((place for place, count in counts.items() if count > 1), "?")
+    return RuleError(
+        "two points have the same place, so their alerts could not be told apart",
+        where=f"place {place}",
+        mend="Give every point of a site a device or a metric of its own.",
     )
 
 

@@ -49,7 +49,7 @@ UNITS = {
 
 def watching(quantity: str, zone: str) -> set[str]:
     """Return the default rules that watch a quantity in a zone."""
-    point = PointInfo("s/d/m", "s", "g", "d", "m", quantity, UNITS[quantity], zone)
+    point = PointInfo("s/d/m", "s", "g", "d", "m", quantity, UNITS[quantity], zone, interval_s=1.0)
     return {rule.id for rule in DEFAULT.rules if rule.applies(point)}
 
 

@@ -263,6 +263,15 @@ def test_a_rule_about_signals_watches_every_quantity_but_those_left_out() -> Non
     assert list(ruleset.problems(points)) == []
 
 
+def test_silence_is_watched_only_where_an_interval_is_known() -> None:
+    """A point that gives no interval has no normal silence: no rule counts in it, and that is said once."""
+    silence = rule(id="signal-lost", quantity="*", unit="*", detector="gap", threshold=60.0, intervals=5.0)
+    points = {i: point(f"p{i}", interval_s=0.0) for i in range(7)}
+    assert len(RuleSet((silence,)).bind(points)[0].key) == 0
+    (said,) = RuleSet((silence,)).problems(points)
+    assert said.startswith("7 points give no interval_s, so their silence raises no alert: north/p0/ch4")
+
+
 def test_a_rule_counts_from_its_day_when_a_day_is_given() -> None:
     """With a date only rules in force on it are bound; without one all are."""
     ruleset = RuleSet((rule(),))
@@ -272,5 +281,5 @@ def test_a_rule_counts_from_its_day_when_a_day_is_given() -> None:
 
 def test_two_points_of_one_place_are_refused() -> None:
     """Two points may not share a place: their alerts could not be told apart."""
-    with pytest.raises(RuleError, match="already taken"):
+    with pytest.raises(RuleError, match=r"place north/mm1/ch4: two points have the same place"):
         RuleSet((rule(),)).bind({0: point(), 1: point()})
