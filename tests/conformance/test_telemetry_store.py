@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -64,7 +65,7 @@ def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Reopen]:
     settings = TelemetrySettings(kind=request.param, duckdb=DuckdbSettings(file=tmp_path / "t.duckdb"))
     if request.param == "influxdb":
         server = request.getfixturevalue("influxd_server")
-        database = f"{request.node.name}-{abs(hash(tmp_path))}".translate({ord(c): "_" for c in "[]"})[:64]
+        database = f"conformance_{uuid.uuid4().hex}"
         influx = InfluxSettings(url=f"http://127.0.0.1:{server.port}", database=database)
         settings = TelemetrySettings(kind="influxdb", influxdb=influx)
 
