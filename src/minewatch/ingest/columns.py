@@ -74,6 +74,11 @@ class Walker:
         return Walked(self._columns, figures, status)
 
 
+def warm_up() -> None:
+    """Compile the walker, or load its kept code, so that the first message does not wait for it."""
+    Walker(Registry(1)).walk([], np.empty(0, np.int64))
+
+
 class Gathered:
     """Readings and deliveries since the last hand-over."""
 

@@ -16,6 +16,7 @@ import structlog
 from minewatch.contracts import Clock, Watermark
 from minewatch.errors import ConfigError
 from minewatch.ingest import counters
+from minewatch.ingest.columns import warm_up
 from minewatch.ingest.intake import Intake, Reject
 from minewatch.ingest.receiver import Receiver
 from minewatch.ingest.settings import IngestSettings
@@ -24,7 +25,7 @@ from minewatch_edge.sparkplug.mqtt import Broker, Connection, Tls
 
 log = structlog.get_logger(__name__)
 
-__all__ = ["Intake", "MqttSource", "Reject"]
+__all__ = ["Intake", "MqttSource", "Reject", "warm_up"]
 
 
 class MqttSource:
@@ -32,6 +33,7 @@ class MqttSource:
 
     def __init__(self, settings: IngestSettings, clock: Clock, *, rng: Random | None = None) -> None:
         """Raise ConfigError when a certificate cannot be read; a broker that is down is no error."""
+        warm_up()
         self._settings = settings
         self._clock = clock
         self._rng = rng or Random(clock.now_ns())  # noqa: S311  # spreads requests, guards no secret
@@ -182,13 +184,13 @@ class MqttSource:
 
     def _watch(self) -> None:
         """Log a loss once and a recovery once; go to the next broker when this one keeps failing."""
-        problem = self._connection.problem
-        if bool(problem) != bool(self._told):
-            if problem:
-                log.warning("broker lost", problem=problem)
-            else:
-                log.info("broker found", host=self._connection.broker.host)
-        self._told = problem
+        connection = self._connection
+        if not connection.problem and self._told != "found":
+            self._told = "found"
+            log.info("broker found", host=connection.broker.host, port=connection.broker.port)
+        elif connection.problem and self._told != "lost" and (connection.attempts or self._told):
+            self._told = "lost"
+            log.warning("no broker", problem=connection.problem)
         if self._connection.attempts >= 2 and len(self._settings.brokers) > 1:
             self._connection.stop()
             self._turn += 1

@@ -5,9 +5,11 @@ from collections.abc import Callable, Sequence
 
 import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from minewatch_edge.sparkplug.actions import Publish
-from minewatch_edge.sparkplug.mqtt import Broker, BufferedSocket, Connection
+from minewatch_edge.sparkplug.buffered import BufferedSocket
+from minewatch_edge.sparkplug.mqtt import Broker, Connection
 from servers import Server
 from servers.process import free_port
 
@@ -58,6 +60,7 @@ class Time:
 def test_private_hook_of_paho() -> None:
     """Paho still makes its socket in `_create_socket` and still asks a socket what is pending."""
     assert callable(paho.Client._create_socket)
+    assert paho.Client(CallbackAPIVersion.VERSION2)._in_packet["command"] == 0
     assert "pending" in paho.Client._loop.__code__.co_names + paho.Client._loop.__code__.co_consts
 
 
@@ -76,6 +79,78 @@ def test_buffered_socket() -> None:
         left.close()
         assert buffered.recv(1) == b""
         assert buffered.fileno() == right.fileno()
+
+
+def packet(topic: str, payload: bytes, first: int = 0x30) -> bytes:
+    """A PUBLISH packet of MQTT 3.1.1."""
+    body = len(topic.encode()).to_bytes(2, "big") + topic.encode() + payload
+    size, length = len(body), b""
+    while True:
+        size, low = divmod(size, 128)
+        length += bytes([low | (128 if size else 0)])
+        if not size:
+            return bytes([first]) + length + body
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 7, 64, 1000])
+def test_publishes_in_pieces(step: int) -> None:
+    """However the stream is cut, each plain PUBLISH comes out once, whole; others stay for paho."""
+    sent = [(f"t/{i}", bytes([i % 251]) * (i * 7 % 300)) for i in range(60)] + [("шахта/газ", b"")]
+    stream = b"".join(packet(*m) for m in sent) + b"\xd0\x00" + packet("late", b"x")
+    left, right = socket.socketpair()
+    got: list[tuple[str, bytes]] = []
+    with left, right:
+        right.setblocking(False)
+        buffered = BufferedSocket(right)
+        for at in range(0, len(stream), step):
+            left.sendall(stream[at : at + step])
+            if buffered.hungry:
+                assert buffered.fill()
+            buffered.take_publishes(lambda topic, payload: got.append((topic, payload)), 9_999, five=False)
+        assert got == sent
+        assert not buffered.hungry
+        assert buffered.recv(1) + buffered.recv(1) == b"\xd0\x00"
+        while buffered.fill():
+            pass
+        buffered.take_publishes(lambda topic, payload: got.append((topic, payload)), 9_999, five=False)
+        assert got[-1] == ("late", b"x")
+        assert buffered.hungry
+        left.close()
+        assert not buffered.fill()
+        assert buffered.ended
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"\x32\x05\x00\x01a\x00\x01", b"\x30\x02\x00\x00", b"\x30\x03\x00\x09a", b"\x30\x04\x00\x01\xffx",
+     b"\x30\xff\xff\xff\xff\x01", b"\x30\x80\x80\x80\x01"],
+)  # fmt: skip
+def test_what_is_not_plain_is_for_paho(raw: bytes) -> None:
+    """QoS 1, faulty and huge packets are left at the front, not waited for."""
+    left, right = socket.socketpair()
+    with left, right:
+        buffered = BufferedSocket(right)
+        left.sendall(raw)
+        assert buffered.fill()
+        assert buffered.take_publishes(lambda *_: None, 10, five=False) == 0
+        assert not buffered.hungry
+        assert buffered.recv(100) == raw
+
+
+@pytest.mark.parametrize("protocol", [4, 5])
+def test_large_and_small(mosquitto_server: Server, protocol: int) -> None:
+    """Payloads of all sizes and both QoS come through the broker whole, with either version of MQTT."""
+    handler = Recorder()
+    connection = Connection(Broker("127.0.0.1", mosquitto_server.port, "sizes", protocol=protocol), handler)
+    clock = Time()
+    clock.drive(connection, until=lambda: handler.confirmed == 1)
+    sizes = [0, 1, 100, 127, 128, 16_383, 16_384, 262_144, 700_000, 3]
+    sent = [(f"test/{n}/{qos}", bytes([n % 251]) * n) for n in sizes for qos in (0, 1)]
+    for topic, payload in sent:
+        connection.publish(Publish(topic, payload, qos=int(topic[-1])))
+    clock.drive(connection, until=lambda: len(handler.messages) >= len(sent))
+    assert sorted(handler.messages) == sorted(sent)
+    connection.stop()
 
 
 def test_broker_is_down() -> None:

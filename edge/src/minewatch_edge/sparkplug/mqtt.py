@@ -10,7 +10,7 @@ import contextlib
 import select
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,8 +21,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from minewatch_edge.sparkplug.actions import Publish
+from minewatch_edge.sparkplug.buffered import BufferedSocket
 
-_READ_BYTES = 262_144
 _PACKETS_A_READ = 4_096  # then other work gets its turn
 _WITH_WILL = 0x04  # MQTT 5 DISCONNECT reason that Sparkplug asks of an edge node
 
@@ -79,52 +79,33 @@ class Handler(Protocol):
         """Learn that the connection is gone."""
 
 
-class BufferedSocket:
-    """A socket that reads far ahead, so that paho's three small reads a packet cost no system call."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self._buffer = b""
-        self._at = 0
-
-    def fileno(self) -> int:
-        """Return the descriptor for select."""
-        return self._sock.fileno()
-
-    def pending(self) -> int:
-        """Return how many bytes can be read without select knowing about them."""
-        inside = self._sock.pending() if isinstance(self._sock, ssl.SSLSocket) else 0
-        return len(self._buffer) - self._at + inside
-
-    def recv(self, size: int) -> bytes:
-        """Return up to ``size`` bytes, from what was read ahead if there is any."""
-        if self._at >= len(self._buffer):
-            self._buffer = b""
-            self._at = 0
-            self._buffer = self._sock.recv(_READ_BYTES)
-        piece = self._buffer[self._at : self._at + size]
-        self._at += len(piece)
-        return piece
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._sock, name)
-
-
 class _Client(paho.Client):
-    """paho with the buffered socket; `_create_socket` is private, so a test holds it in place."""
+    """paho with the buffered socket; what it uses of paho's private parts, a test holds in place."""
+
+    take: Callable[[str, bytes], None]
 
     def _create_socket(self) -> Any:
         return BufferedSocket(super()._create_socket())  # type: ignore[arg-type]  # never a websocket here
 
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
-        """Read packets until the buffer is empty or others must have their turn."""
-        rc = super().loop_read(max_packets)
-        for _ in range(_PACKETS_A_READ):
+        """Read packets until none is left or others must have their turn."""
+        five = self._protocol == paho.MQTTv5
+        left = _PACKETS_A_READ
+        while left > 0:
             sock: Any = self._sock
-            if rc != paho.MQTT_ERR_SUCCESS or sock is None or not sock.pending():
-                break
+            if sock is None:
+                return MQTTErrorCode.MQTT_ERR_NO_CONN
+            left -= 1
+            if self._in_packet["command"] == 0:  # else paho is in the midst of a packet
+                left -= sock.take_publishes(self.take, left, five=five)
+                if sock.hungry and sock.fill():
+                    continue
+                if not sock.pending() and not sock.ended:
+                    break
             rc = super().loop_read(max_packets)
-        return rc
+            if rc != MQTTErrorCode.MQTT_ERR_SUCCESS or self._sock is None or not sock.pending():
+                return rc
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
 
 
 class Connection:
@@ -221,8 +202,8 @@ class Connection:
         client.on_connect_fail = self._on_connect_fail
         client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
-        take = self._handler.message
-        client.on_message = lambda _client, _data, m: take(m.topic, bytes(m.payload))
+        client.take = self._handler.message
+        client.on_message = self._on_message
         return client
 
     def _connect_async(self) -> None:
@@ -285,6 +266,13 @@ class Connection:
         self.attempts = 0
         self._retry_s = self.broker.retry_min_s
         self._handler.subscribed()
+
+    def _on_message(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = ""  # refused by whoever reads topics
+        self._handler.message(topic, bytes(message.payload))
 
     def _on_disconnect(
         self, _client: paho.Client, _data: object, _flags: object, code: ReasonCode, _properties: object
