@@ -66,7 +66,7 @@ def test_state_and_will_have_the_same_time() -> None:
     """STATE online is retained, QoS 1, after both subscriptions, with the time of this CONNECT's will."""
     made = host()
     will = made.will(500)
-    assert made.subscriptions() == ((STATE, 1), ("spBv1.0/#", 1))
+    assert made.subscriptions() == ((STATE, 1), ("spBv1.0/#", 0), ("spBv1.0/+/NDEATH/+", 1))
     online = made.on_subscribed()
     assert [(p.topic, p.qos, p.retain) for p in (will, online)] == [(STATE, 1, True)] * 2
     assert json.loads(will.payload) == {"online": False, "timestamp": 500}

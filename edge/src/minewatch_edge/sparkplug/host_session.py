@@ -87,8 +87,13 @@ class HostSession:
         return self._state(online=False, timestamp_ms=self._state_ms)
 
     def subscriptions(self) -> tuple[tuple[str, int], ...]:
-        """Return (topic, QoS) to subscribe to before STATE goes out."""
-        return (self._topic, 1), (f"{topics.NAMESPACE}/#", 1)
+        """Return (topic, QoS) to subscribe to before STATE goes out.
+
+        Data is sent at QoS 0, and a broker that lifts it to the QoS of the subscription (rumqttd does) would
+        make each message cost twice; deaths, sent at QoS 1, are asked for as such.
+        """
+        deaths = topics.node_topic("+", "NDEATH", "+")
+        return (self._topic, 1), (f"{topics.NAMESPACE}/#", 0), (deaths, 1)
 
     def on_subscribed(self) -> Publish:
         """Return the online STATE, with the same time as the will of this connection."""
