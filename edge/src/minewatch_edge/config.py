@@ -69,7 +69,7 @@ class SpoolConfig:
     max_mb: float = 512.0
     max_age_h: float = 720.0
     full_sync: bool = False
-    commit_ms: float = 25.0
+    commit_ms: float = 10.0
     resend_s: float = 10.0
     resend_per_s: float = 20_000.0
     memory_readings: int = 100_000

@@ -90,5 +90,5 @@ def test_nothing_is_lost_when_the_agent_is_killed(iotcore_server: Server, tmp_pa
         running.wait(10)
     missing = delivered(process.log, 3) - host.readings
     assert max(host.readings.values()) == 1
-    # The driver writes its line before the agent can commit; a commit each 25 ms leaves 6 polls a kill.
+    # The driver writes its line before the agent can commit; a commit each 10 ms leaves a few polls a kill.
     assert sum(missing.values()) <= 3 * 3 * 6
