@@ -15,6 +15,7 @@ from prometheus_client import Counter
 
 from minewatch.contracts import (
     F8,
+    I4,
     I8,
     Findings,
     LimitTable,
@@ -121,6 +122,18 @@ class Engine:
                 parts.append(self._moved[:moved].copy())
         return _transitions(parts)
 
+    def hear(self, points: I4, now_ns: int) -> None:
+        """Let the silence of these points begin anew, as when their gateway is back or stands for them."""
+        track = self._state.point["track"]
+        track["heard_ns"][points] = np.maximum(track["heard_ns"][points], now_ns)
+
+    def resume(self, keys: I8) -> None:
+        """Take these limits as active, and no others: what the alert book says after a restart."""
+        limit = self._state.limit
+        active = np.isin(limit["key"], keys)
+        limit["since_ns"][active != (limit["active"] != 0)] = NONE
+        limit["active"] = active
+
     def last_ns(self) -> I8:
         """Return the time of the last reading of every point; the smallest i8 where there is none."""
         return self._state.point["track"]["last_ns"][: len(self._points)].copy()
@@ -148,7 +161,8 @@ class Engine:
                 target[old] = -1
         source = np.flatnonzero(target >= 0)
         rows.take_over(self._state, arrays, source, target[source])
-        for p in target[source]:
+        unheard = np.flatnonzero(self._state.point["track"]["heard_ns"][: len(self._points)] == NONE)
+        for p in unheard.tolist():
             rows.describe(self._state, p, self._points[p], self.settings)
         self._restore_limits(arrays["limit"], target)
 

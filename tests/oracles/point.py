@@ -1,0 +1,87 @@
+"""One point, everything at once: what quality, statistics and transitions must come of its rows."""
+
+import math
+
+from oracles import change, limits, quality, rate, shift, window
+
+S = 1_000_000_000
+NAN = float("nan")
+DETECTORS = 11
+
+
+def judge(rows, info, settings, rules):
+    """Return (qualities, statistics, transitions) of rows [(time, value, given quality)] of one point.
+
+    ``info``: low, high, sentinels, interval_s, resolution. ``settings``: the field names of the detect room.
+    ``rules``: [(key, detector, limit arguments)], where gap (detector 10) is left to its own oracle.
+    Everything is worked out from the whole past anew at each row.
+    """
+    hold = round((info["interval_s"] or settings["default_interval_s"]) * S)
+    span = round(max(settings["rate_window_s"], 6 * info["interval_s"]) * S)
+    floor = max(info["resolution"], settings["noise_floor"] * (info["high"] - info["low"]))
+    qualities, table = [], []
+    past, measured, good = [], [], []
+    last = heard = None
+    for t, x, given in rows:
+        q = quality.classify(x, given, info["low"], info["high"], info["sentinels"])
+        stat = [NAN] * DETECTORS
+        table.append(stat)
+        doubted = given == 67
+        if not doubted and last is not None and t <= last:
+            qualities.append(q)
+            continue
+        if q != 131:
+            stat[8] = 1.0 if q >= 128 else 0.0
+        if q < 128:
+            stat[0], stat[7] = x, float(q == 65)
+        if not doubted:
+            before, last = last, t
+            if q != 131:
+                stat[10] = 0.0 if heard is None else (t - heard) / 1e9
+                heard = t
+            if q < 128:
+                measured.append((t, x, before))
+                stat[9] = _unchanged(measured, info["resolution"], hold)
+                if q == 0 and stat[9] >= settings["stuck_after_s"]:
+                    q = 66
+                begin = t if before is None else t - min(t - before, hold)
+                past.append((begin, t, min(max(x, info["low"]), info["high"])))
+                stat[1] = window.mean(past, t, 15 * S, 60, settings["coverage"])
+                stat[2] = window.twa(past, t, 300 * S, 96)
+                stat[3] = shift.mean(
+                    past,
+                    t,
+                    settings["utc_offset_h"],
+                    settings["shift_starts_h"],
+                    settings["coverage"],
+                    settings["shift_least_s"],
+                )
+            if q == 0:
+                good.append((t, x))
+                stat[4] = rate.rates(*zip(*good, strict=True), span)[-1]
+                stat[5], stat[6] = change.chart(
+                    [v for _, v in good],
+                    memory=settings["memory_readings"],
+                    warm_up=settings["warm_up_readings"],
+                    clip=settings["clip_sigmas"],
+                    slack=settings["cusum_slack"],
+                    cap=settings["cusum_cap"],
+                    floor=floor,
+                )[-1]
+        qualities.append(q)
+    times = [t for t, _, _ in rows]
+    found = []
+    for key, detector, rule in rules:
+        column = [stat[detector] for stat in table]
+        found += [(key, *row) for row in limits.transitions(times, column, **rule)]
+    return qualities, table, found
+
+
+def _unchanged(measured, resolution, hold):
+    anchor = began = None
+    for t, x, before in measured:
+        if anchor is None or abs(x - anchor) > resolution / 2:
+            anchor, began = x, t
+        elif before is not None and t - before > hold:
+            began = t
+    return math.nan if began is None else (measured[-1][0] - began) / 1e9
