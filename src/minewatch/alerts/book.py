@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from prometheus_client import Counter, Gauge
 
-from minewatch.alerts import link, texts
+from minewatch.alerts import link, silence, texts
 from minewatch.alerts.lifecycle import Step, after
 from minewatch.alerts.rule import Binding, key_of
 from minewatch.alerts.rules import RuleSet
@@ -69,9 +69,16 @@ class AlertBook:
     """The one writer of alert state in a process.
 
     ``records`` tells it what the journal already holds; without one (replay) nothing can come twice.
+    ``started_ns`` is when the service began to listen: silences from before are its own.
     """
 
-    def __init__(self, settings: AlertSettings | None = None, records: RecordStore | None = None) -> None:
+    def __init__(
+        self,
+        settings: AlertSettings | None = None,
+        records: RecordStore | None = None,
+        *,
+        started_ns: int = 0,
+    ) -> None:
         self._settings = settings or AlertSettings()
         self._records = records
         self._bindings: Mapping[int, Binding] = {}
@@ -80,6 +87,7 @@ class AlertBook:
         self._since: dict[tuple[int, bool], int] = {}  # cause of a running activation
         self._spans: dict[int, deque[tuple[int, int]]] = {}
         self._gateways: dict[int, GatewayInfo] = {}
+        self._silences = silence.Silences(started_ns)
 
     def bind(self, rules: RuleSet, points: Mapping[int, PointInfo]) -> LimitTable:
         """Take the rules in force at these points and return their limits for the engine.
@@ -124,6 +132,7 @@ class AlertBook:
         Retrospective transitions (from readings that came late) page nobody and wait for a person.
         """
         events = []
+        ends = silence.ends(transitions)
         for i in range(len(transitions.key)):
             key = int(transitions.key[i])
             binding = self._bindings.get(key)
@@ -138,6 +147,9 @@ class AlertBook:
                 float(transitions.value[i]),
                 retrospective,
             )
+            if transitions.active[i] and self._explained(found, ends):
+                IGNORED.labels("silence of the gateway").inc()
+                continue
             event = self._raise(found, now_ns) if transitions.active[i] else self._clear(found, now_ns)
             if event is not None:
                 events.append(event)
@@ -147,6 +159,7 @@ class AlertBook:
         """Judge the link to a gateway: its silence is an alert once the grace has passed, see ``tick``."""
         key = key_of(link.RULE_ID, link.place_of(gateway))
         self._gateways[key] = gateway
+        self._silences.note(gateway)
         event = self._judge(key, gateway, now_ns)
         return [] if event is None else [event]
 
@@ -256,6 +269,12 @@ class AlertBook:
             self._open[slot] = alert
             self._place[alert.id] = slot
         OPEN.set(len(self._open))
+
+    def _explained(self, found: _Found, ends: Mapping[int, int]) -> bool:
+        if found.binding.rule.detector != silence.DETECTOR or ends.get(found.key, 0) < found.ts_ns:
+            return False
+        begin_ns = found.ts_ns - round(found.value * 1e9)
+        return self._silences.explained(found.binding.point, begin_ns, ends[found.key])
 
     def _known(self, found: _Found, kind: EventKind) -> bool:
         if self._records is None:

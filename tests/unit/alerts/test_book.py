@@ -339,6 +339,48 @@ def test_a_gateway_that_is_back_in_time_is_no_alert() -> None:
     assert made.tick(T0 + 60 * S) == []
 
 
+SILENCE = moved((True, 30, 30.0), (False, 90, 0.0))  # heard at 0 s and again at 90 s
+
+
+def silent(*, started_ns: int = 0) -> AlertBook:
+    """Return a book with a rule about silence at one point."""
+    made = AlertBook(started_ns=started_ns)
+    made.bind(RuleSet((rule(detector="gap", threshold=30.0),)), {0: point()})
+    return made
+
+
+def test_the_return_of_a_gateway_is_not_a_flood_of_sensors() -> None:
+    """A silence that ended with its gateway's absence is told by the gateway's alert alone."""
+    made = silent()
+    made.link(gateway(online=False, since_s=20), T0 + 20 * S)
+    made.link(gateway(online=True, since_s=89), T0 + 89 * S)
+    assert made.apply(SILENCE, T0 + 90 * S) == []
+
+
+def test_a_silence_of_its_own_is_told_even_when_it_is_over() -> None:
+    """Neither another gateway's absence nor one at another time explains a silence."""
+    made = silent()
+    made.link(replace(gateway(online=False, since_s=20), gateway="gw-2"), T0 + 20 * S)
+    made.link(replace(gateway(online=True, since_s=80), gateway="gw-2"), T0 + 80 * S)
+    made.link(gateway(online=False, since_s=-50), T0 - 50 * S)
+    made.link(gateway(online=True, since_s=-5), T0 - 5 * S)
+    assert [event.event for event in made.apply(SILENCE, T0 + 90 * S)] == [RAISED, CLEARED]
+
+
+def test_a_sensor_that_stays_silent_is_never_explained_away() -> None:
+    """After the gateway's return a sensor that has not come back is an alert."""
+    made = silent()
+    made.link(gateway(online=False, since_s=20), T0 + 20 * S)
+    made.link(gateway(online=True, since_s=60), T0 + 60 * S)
+    assert [event.event for event in made.apply(moved((True, 95, 30.0)), T0 + 95 * S)] == [RAISED]
+
+
+def test_a_silence_from_before_the_start_is_the_service_s_own() -> None:
+    """While the service was down it heard nobody: that is no fault of the sensors."""
+    assert silent(started_ns=T0 + 60 * S).apply(SILENCE, T0 + 90 * S) == []
+    assert len(silent(started_ns=T0 - S).apply(SILENCE, T0 + 90 * S)) == 2
+
+
 def test_a_gateway_silent_over_a_restart_is_one_alert() -> None:
     """The alert of a silent gateway survives a restart and ends when the gateway is back."""
     records = MemoryRecords()

@@ -1,0 +1,49 @@
+"""Silences that are over and already explained: the gateway was away, or the service itself was.
+
+When a gateway comes back, the first reading of each of its sensors shows a silence. One alert has told of
+the gateway; a hundred more about its sensors would hide what matters. Only silences that have ended are left
+out: a sensor that stays silent is never covered by anything.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from minewatch.contracts import GatewayInfo, PointInfo, Transitions
+
+OUTAGES_KEPT = 32  # per gateway
+DETECTOR = "gap"
+
+
+class Silences:
+    """Remembers when gateways were away; ``started_ns`` is when the service began to listen."""
+
+    def __init__(self, started_ns: int = 0) -> None:
+        self._started_ns = started_ns
+        self._away: dict[tuple[str, str], int] = {}
+        self._outages: dict[tuple[str, str], deque[tuple[int, int]]] = {}
+
+    def note(self, gateway: GatewayInfo) -> None:
+        """Take note of a gateway's session."""
+        name = (gateway.site, gateway.gateway)
+        if not gateway.online:
+            self._away.setdefault(name, gateway.since_ns)
+        elif name in self._away:
+            outage = (self._away.pop(name), gateway.since_ns)
+            self._outages.setdefault(name, deque(maxlen=OUTAGES_KEPT)).append(outage)
+
+    def explained(self, point: PointInfo, begin_ns: int, end_ns: int) -> bool:
+        """Say whether a silence that has ended fell into an absence of the gateway or of the service."""
+        if begin_ns < self._started_ns:
+            return True
+        outages = self._outages.get((point.site, point.gateway), ())
+        return any(start <= end_ns and end >= begin_ns for start, end in outages)
+
+
+def ends(transitions: Transitions) -> dict[int, int]:
+    """Return, for each key that returns in these transitions, when it last does."""
+    return {
+        int(key): int(ts_ns)
+        for key, ts_ns, active in zip(transitions.key, transitions.ts_ns, transitions.active, strict=True)
+        if not active
+    }
