@@ -42,9 +42,10 @@ POLICY = (
 class Stub:
     """One mine, one ring of frames, viewers that are cursors into it."""
 
-    def __init__(self, alerts: int, *, life: bool) -> None:
+    def __init__(self, alerts: int, *, life: bool, load: bool = False) -> None:
         self.mine = Mine()
         self.life = life
+        self.load = load
         self.ring: list[tuple[int, bytes]] = []
         self.base = 0
         self.woken = asyncio.Event()
@@ -130,6 +131,24 @@ class Stub:
             beat += 1
             await asyncio.sleep(1)
 
+    async def run_load(self) -> None:
+        """Push 5,000 values and 100 alert changes a second, as a flood over a large mine would."""
+        alerts = list(self.mine.alerts.values())
+        n = 0
+        while True:
+            for _ in range(10):
+                n += 1
+                state = ("acknowledged", "unacknowledged")[n // len(alerts) % 2]
+                changed = alerts[n * 7 % len(alerts)] | {"state": state}
+                self.push_event(self.mine.record(self.now(), "acknowledged", changed))
+            if n % 25 < 10:
+                frame = self.readings()
+                spare = range(1000, 2250 - len(frame["point"]))
+                for key, filler in (("point", spare), ("ts_ms", spare), ("value", spare), ("quality", spare)):
+                    frame[key] = [*frame[key], *filler]
+                self.push("reading", frame)
+            await asyncio.sleep(0.1)
+
     async def follow(self, since: int) -> AsyncIterator[bytes]:
         """Yield the frames from a journal row on, then the new ones as they come."""
         at = self.base + len(self.ring)
@@ -138,7 +157,11 @@ class Stub:
             yield b"".join(later) if self.ring and since <= len(self.mine.journal) else b""
             if since > len(self.mine.journal):
                 yield b"event: reset\ndata: {}\n\n"
-        yield b": hello\n\nevent: state\ndata: " + json.dumps(self.state()).encode() + b"\n\n"
+        yield (
+            b"id: %d\nevent: state\ndata: " % len(self.mine.journal)
+            + json.dumps(self.state()).encode()
+            + b"\n\n"
+        )
         while True:
             woken = self.woken
             frames = [frame for _, frame in self.ring[max(0, at - self.base) :]]
@@ -269,9 +292,12 @@ class Stub:
 
         @contextlib.asynccontextmanager
         async def lifespan(_: Starlette) -> AsyncIterator[None]:
-            task = asyncio.create_task(self.run())
+            tasks = [asyncio.create_task(self.run())]
+            if self.load:
+                tasks.append(asyncio.create_task(self.run_load()))
             yield
-            task.cancel()
+            for task in tasks:
+                task.cancel()
 
         api = "/api/v1"
         routes = [
@@ -308,7 +334,7 @@ class Policy:
         await self.app(scope, receive, cast("Any", add))
 
 
-async def serve(port: int, alerts: int, *, life: bool) -> None:
+async def serve(port: int, alerts: int, *, life: bool, load: bool) -> None:
     """Serve on loopback and print the address once it is bound."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -316,7 +342,7 @@ async def serve(port: int, alerts: int, *, life: bool) -> None:
         listener.listen(512)
         print(f"http://127.0.0.1:{listener.getsockname()[1]}/", flush=True)  # noqa: T201 - the test reads it
         config = uvicorn.Config(
-            Stub(alerts, life=life).app(), log_level="warning", timeout_graceful_shutdown=1
+            Stub(alerts, life=life, load=load).app(), log_level="warning", timeout_graceful_shutdown=1
         )
         await uvicorn.Server(config).serve([listener])
 
@@ -326,6 +352,7 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--alerts", type=int, default=60)
     parser.add_argument("--life", action="store_true", help="raise an alert every 20 s")
+    parser.add_argument("--load", action="store_true", help="5,000 values and 100 alert changes a second")
     args = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(args.port, args.alerts, life=args.life))
+        asyncio.run(serve(args.port, args.alerts, life=args.life, load=args.load))

@@ -1,5 +1,5 @@
-// Puts the API's documentation page beside the built pages, so that /docs needs no internet.
-import { copyFileSync, cpSync, mkdirSync } from 'node:fs';
+// Puts the viewer of the API's documentation beside the built pages, so that /docs needs no internet.
+import { copyFileSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -12,4 +12,3 @@ for (const file of ['swagger-ui.css', 'swagger-ui-bundle.js', 'swagger-ui-bundle
   copyFileSync(join(swagger, file), join(out, file));
 }
 copyFileSync(join(swagger, 'LICENSE'), join(out, 'swagger-ui.LICENSE.txt'));
-cpSync(join(here, '../api-docs'), out, { recursive: true });

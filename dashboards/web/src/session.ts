@@ -38,6 +38,7 @@ export const client = new Client({
 export function start(): void {
   const loader = new Loader(client, model, (run, ms) => setTimeout(run, ms));
   let before = model.link;
+  let opened = false;
   let checked = 0;
   model.onReset = () => void loader.load();
   openStream(client.url('stream'), (message) => {
@@ -46,6 +47,10 @@ export function start(): void {
     // What happened during an outage may be beyond the ring: read everything anew, quietly.
     if (link === 'live' && (before === 'lost' || before === 'late')) void loader.load();
     before = link;
+    if (message.kind === 'open') {
+      if (opened && !message.resumed) void loader.load();
+      opened = true;
+    }
     if (link === 'late' && monotonic() - checked > RECHECK_MS) {
       // Late frames, or a server clock that was set back? The date of an answer tells.
       checked = monotonic();

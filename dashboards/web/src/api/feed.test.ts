@@ -96,11 +96,23 @@ describe('feed', () => {
     expect(server.opened).toHaveLength(2);
   });
 
+  it('tells whether it goes on from a row, so that the page knows when something is missing', () => {
+    const server = new Server();
+    server.feed.start();
+    server.source?.onopen?.(new Event('open'));
+    server.source?.say('state', '{}', '7');
+    server.source?.fail(2);
+    server.wait();
+    server.source?.onopen?.(new Event('open'));
+    expect(server.opened.at(-1)).toBe('/stream?since=7');
+    expect(server.told.filter((m) => m.kind === 'open').map((m) => m.resumed)).toEqual([false, true]);
+  });
+
   it('reads everything anew after a reset and forgets the old row', () => {
     const server = new Server();
     server.feed.start();
     server.source?.say('alert', '{}', '41');
-    server.source?.say('reset', '{}');
+    server.source?.say('reset', '{}', '41'); // the browser repeats the last id
     server.source?.fail(2);
     server.wait();
     expect(server.opened.at(-1)).toBe('/stream');

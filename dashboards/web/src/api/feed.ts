@@ -1,7 +1,7 @@
 // One server-sent event stream that never gives up: a closed EventSource is opened anew with back-off and ?since=.
 import type { Frame } from './types';
 
-export type FeedMessage = { kind: 'frame'; frame: Frame } | { kind: 'open' } | { kind: 'lost' };
+export type FeedMessage = { kind: 'frame'; frame: Frame } | { kind: 'open'; resumed: boolean } | { kind: 'lost' };
 
 /** The part of EventSource that the feed uses, so that a test can play the server. */
 export interface Source {
@@ -49,7 +49,8 @@ export class Feed {
     this.heard = this.deps.now();
     source.onopen = () => {
       this.wait = FIRST_WAIT_MS;
-      this.tell({ kind: 'open' });
+      // Without a row to go on from, what happened meanwhile is missing.
+      this.tell({ kind: 'open', resumed: this.since !== '' });
     };
     source.onerror = () => this.failed(source);
     for (const event of EVENTS) source.addEventListener(event, (message) => this.take(event, message));
@@ -79,9 +80,9 @@ export class Feed {
     } catch {
       return; // A frame cut short by a lost connection; the stream is read again from the last row.
     }
-    if (event === 'alert' && message.lastEventId) this.since = message.lastEventId;
-    // After a reset the old row means nothing: the page reads everything anew.
-    if (event === 'reset') this.since = '';
+    // After a reset the old row means nothing, unless the reset brings a new one.
+    if (event === 'reset' && message.lastEventId === this.since) this.since = '';
+    else if (message.lastEventId) this.since = message.lastEventId;
     this.tell({ kind: 'frame', frame: { event, id: message.lastEventId, data } as Frame });
   }
 

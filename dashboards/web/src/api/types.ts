@@ -93,9 +93,9 @@ export interface Gateway {
   site: string;
   gateway: string;
   online: boolean;
-  since: string;
-  last_seen: string;
-  clock_offset_ms: number;
+  since: string | null;
+  last_seen: string | null;
+  clock_offset_ms: number | null;
   spool_rows: number;
   version: string;
   sequence_gaps: number;

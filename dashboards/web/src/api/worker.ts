@@ -40,7 +40,7 @@ function join(port: MessagePort): void {
     const { say, url } = message.data;
     if (say === 'bye') leave(viewer);
     if (say !== 'hello' || !url) return;
-    if (open) port.postMessage({ kind: 'open' } satisfies FeedMessage);
+    if (open) port.postMessage({ kind: 'open', resumed: true } satisfies FeedMessage);
     if (lastState) port.postMessage(lastState);
     feed ??= browserFeed(url, tellAll);
     feed.start();

@@ -89,7 +89,7 @@ describe('the list', () => {
     made.event(event(3, 'acknowledged', alert('a', { priority: 2, state: 'acknowledged' })));
     made.event(event(4, 'cleared', alert('b', { state: 'normal' })));
     view.rebuild(made);
-    expect(view.lines.map((l) => [l.alert.id, l.alert.state, l.ended])).toEqual([
+    expect(view.lines.map((l) => [l.alert.id, l.alert.state, l.ended === true])).toEqual([
       ['a', 'acknowledged', false],
       ['b', 'unacknowledged', true],
     ]);

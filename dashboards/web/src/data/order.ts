@@ -3,11 +3,15 @@ import type { Alert } from '../api/types';
 
 const RANK = { unacknowledged: 0, 'returned-unacknowledged': 1, acknowledged: 2, normal: 3 } as const;
 
+export const zoneKey = (site: string, zone: string): string => `${site}\u0000${zone}`;
+
 /** An alert with the numbers that are asked for often, parsed once. */
 export interface Item {
   readonly alert: Alert;
   readonly raisedMs: number;
   readonly rank: number;
+  /** Site and zone as one key. */
+  readonly zone: string;
   /** Everything the text filter looks at, in lower case. */
   readonly text: string;
 }
@@ -19,6 +23,7 @@ export function item(alert: Alert): Item {
     alert,
     raisedMs: Date.parse(alert.raised),
     rank: RANK[alert.state],
+    zone: zoneKey(alert.site, alert.zone),
     text: `${alert.place} ${alert.zone} ${alert.rule} ${alert.quantity} ${m.kk} ${m.ru} ${m.en}`.toLowerCase(),
   };
 }

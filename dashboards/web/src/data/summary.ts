@@ -1,7 +1,7 @@
 // Figures over all alerts: tallies per priority, worst alert per zone, alarms in the last ten minutes.
 import type { Alert, Point, Priority } from '../api/types';
 import type { Item } from './order';
-import { isUnacknowledged } from './order';
+import { isUnacknowledged, zoneKey } from './order';
 
 export const FLOOD_COUNT = 10;
 export const FLOOD_WINDOW_MS = 600_000;
@@ -17,8 +17,6 @@ export interface ZoneSummary {
   total: number;
 }
 
-export const zoneKey = (site: string, zone: string): string => `${site}\u0000${zone}`;
-
 /** Count unacknowledged alerts per priority. */
 export function tally(items: readonly Item[]): Tally {
   const counts: Tally = [0, 0, 0, 0];
@@ -29,15 +27,14 @@ export function tally(items: readonly Item[]): Tally {
 /** Sum up every zone that has a point or an alert, in order of site and zone. */
 export function zones(points: Iterable<Point>, items: readonly Item[]): ZoneSummary[] {
   const found = new Map<string, ZoneSummary>();
-  const at = ({ site, zone }: { site: string; zone: string }): ZoneSummary => {
-    const key = zoneKey(site, zone);
+  const at = (key: string, { site, zone }: { site: string; zone: string }): ZoneSummary => {
     let summary = found.get(key);
     if (!summary) found.set(key, (summary = { site, zone, points: 0, worst: null, unacknowledged: 0, total: 0 }));
     return summary;
   };
-  for (const point of points) at(point).points += 1;
-  for (const { alert } of items) {
-    const summary = at(alert);
+  for (const point of points) at(zoneKey(point.site, point.zone), point).points += 1;
+  for (const { alert, zone } of items) {
+    const summary = at(zone, alert);
     summary.total += 1;
     if (isUnacknowledged(alert)) summary.unacknowledged += 1;
     // The colour follows what is wrong now; what has returned to normal and only awaits a hand weighs as well.

@@ -1,7 +1,6 @@
 // Which points are drawn: the pinned ones, then the points in alert, then the rest of the worst zones.
 import type { Point } from '../api/types';
-import type { Item } from './order';
-import { zoneKey } from './summary';
+import { zoneKey, type Item } from './order';
 import type { Filter } from './view';
 
 const QUIET = 9;
@@ -17,11 +16,10 @@ export function chooseTrends(
   const byPlace = new Map<string, number>();
   const byZone = new Map<string, number>();
   // Items are in order of urgency: the first one of a place or a zone is its worst.
-  for (const { alert, rank } of items) {
+  for (const { alert, rank, zone } of items) {
     const weight = rank * 4 + alert.priority;
     if (!byPlace.has(alert.place)) byPlace.set(alert.place, weight);
-    const key = zoneKey(alert.site, alert.zone);
-    if (!byZone.has(key)) byZone.set(key, weight);
+    if (!byZone.has(zone)) byZone.set(zone, weight);
   }
   const keyed = [...points]
     .filter((p) => filter.zone === null || (p.zone === filter.zone && p.site === filter.site) || pinned.has(p.place))

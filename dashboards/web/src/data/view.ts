@@ -24,11 +24,7 @@ export function passes(one: Item, f: Filter): boolean {
 }
 
 /** One line of the list; `ended` when the alert became normal while the list stood still. */
-export interface Line {
-  alert: Alert;
-  raisedMs: number;
-  ended: boolean;
-}
+export type Line = Pick<Item, 'alert' | 'raisedMs'> & { ended?: boolean };
 
 /**
  * Keeps the lines of the list.
@@ -37,7 +33,7 @@ export interface Line {
  * as such, and the new ones are counted in `pending` until the hand is taken away.
  */
 export class AlertView {
-  lines: Line[] = [];
+  lines: readonly Line[] = [];
   pending: Alert[] = [];
   filter: Filter = NO_FILTER;
   private frozen = false;
@@ -63,9 +59,10 @@ export class AlertView {
 
   /** Bring the lines up to date with the table. */
   rebuild(table: AlertTable): void {
-    const matching = table.sorted.filter((one) => passes(one, this.filter));
+    const { filter } = this;
+    const matching = isFiltered(filter) ? table.sorted.filter((one) => passes(one, filter)) : [...table.sorted];
     if (!this.frozen) {
-      this.lines = matching.map((one) => ({ alert: one.alert, raisedMs: one.raisedMs, ended: false }));
+      this.lines = matching;
       this.pending = [];
       return;
     }
@@ -73,7 +70,7 @@ export class AlertView {
     this.lines = this.lines.map((line) => {
       shown.add(line.alert.id);
       const now = table.get(line.alert.id);
-      if (now === line.alert && !line.ended) return line;
+      if (now === line.alert) return line;
       return { alert: now ?? line.alert, raisedMs: line.raisedMs, ended: now === undefined };
     });
     this.pending = matching.filter((one) => !shown.has(one.alert.id)).map((one) => one.alert);

@@ -14,15 +14,13 @@ export class Silence {
     const lost = link === 'lost' || link === 'late';
     if (!lost) this.linkQuiet = false;
     let worst = 5;
-    const still = new Set<string>();
+    if (this.quiet.size > 0) this.forget(items);
     for (const one of items) {
       if (one.rank > 0) break; // only what nobody has acknowledged, and it stands first
-      const id = key(one);
-      if (this.quiet.has(id)) still.add(id);
-      if (this.sounds(one)) worst = Math.min(worst, one.alert.priority);
+      if (!this.sounds(one)) continue;
+      worst = one.alert.priority; // in order of priority: the first is the worst
+      break;
     }
-    // An alert that returned to normal and becomes active again sounds again.
-    this.quiet = still;
     if (worst === 1) return 'p1';
     if (lost && !this.linkQuiet) return 'link';
     if (worst === 2) return 'p2';
@@ -40,10 +38,15 @@ export class Silence {
     this.heard = new Set(items.filter((one) => one.rank === 0 && one.alert.priority === 3).map(key));
   }
 
+  /** An alert that returned to normal and becomes active again sounds again. */
+  private forget(items: readonly Item[]): void {
+    this.quiet = new Set(items.filter((one) => one.rank === 0).map(key).filter((id) => this.quiet.has(id)));
+  }
+
   private sounds(one: Item): boolean {
     const { priority, paged, retrospective } = one.alert;
-    if (priority === 4 || !paged || retrospective || this.quiet.has(key(one))) return false;
-    return priority !== 3 || !this.heard.has(key(one));
+    if (priority === 4 || !paged || retrospective || (this.quiet.size > 0 && this.quiet.has(key(one)))) return false;
+    return priority !== 3 || this.heard.size === 0 || !this.heard.has(key(one));
   }
 }
 

@@ -32,7 +32,12 @@ class Sound {
       return; // no sound device: the banner stays
     }
     model.subscribe('alerts', () => this.update());
-    model.subscribe('link', () => this.update());
+    let link = model.link;
+    model.subscribe('link', () => {
+      if (link === model.link) return;
+      link = model.link;
+      this.update();
+    });
     const wake = () => settings.sound && !this.running && void this.player?.resume().catch(() => {});
     addEventListener('pointerdown', wake);
     addEventListener('keydown', wake);
