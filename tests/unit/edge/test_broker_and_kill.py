@@ -92,3 +92,25 @@ def test_nothing_is_lost_when_the_agent_is_killed(iotcore_server: Server, tmp_pa
     assert max(host.readings.values()) == 1
     # The driver writes its line before the agent can commit; a commit each 10 ms leaves a few polls a kill.
     assert sum(missing.values()) <= 3 * 3 * 6
+
+
+def test_nothing_is_lost_while_the_host_is_away(broker: Server, tmp_path: Path) -> None:
+    """A host that leaves with STATE offline and comes back gets what was sampled meanwhile, as history."""
+    stop = threading.Event()
+    log = tmp_path / "driver.log"
+    driver = logging_driver.LoggingDriver(log, 2, 10)
+    config = logging_driver.config(broker.port, tmp_path / "edge.spool")
+    agent = threading.Thread(target=run_agent, args=(config, [driver], stop))
+    agent.start()
+    with AckingHost(broker.port) as first:
+        assert until(lambda: first.count > 100)
+    seen = len(log.read_text().splitlines())
+    assert until(lambda: len(log.read_text().splitlines()) > seen + 100)
+    with AckingHost(broker.port) as second:
+        assert until(lambda: second.count > 200)
+        driver._step = 10**18  # no more readings
+        both = lambda: first.readings | second.readings  # noqa: E731
+        assert until(lambda: both() == delivered(log, 2))
+        stop.set()
+        agent.join(10)
+    assert second.historical > 100
