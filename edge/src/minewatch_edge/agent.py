@@ -7,7 +7,6 @@ primary host is offline. One thread calls everything here.
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
@@ -32,6 +31,7 @@ from minewatch_edge.sparkplug.actions import (
 from minewatch_edge.sparkplug.edge_session import EdgeSession
 from minewatch_edge.spool import Reject, Spool
 from minewatch_edge.state import AgentState
+from minewatch_edge.waiting import Waiting
 
 log = logging.getLogger(__name__)
 
@@ -88,9 +88,7 @@ class Agent:
         )
         self._session = self._make_session()
         self._clock = SteadyClock(Moment(0, 0))
-        self._pending: deque[NewRow] = deque()
-        self._waiting = 0  # readings in _pending
-        self._shown = 0  # rows of _pending that went out live without an id, because the disk refused them
+        self._waiting = Waiting()
         self._uncounted_sent = 0
         self._uncounted_dropped = 0
         self._rejects = rejects if rejects is not None else []
@@ -129,7 +127,7 @@ class Agent:
         except SpoolUnavailable as error:
             log.warning("the last counts are not kept: %s", error)
         if self._waiting:
-            log.error("%d readings are lost: the spool cannot take them", self._waiting)
+            log.error("%d readings are lost: the spool cannot take them", self._waiting.readings)
         self._spool.close()
         self._sampler.close()
 
@@ -138,10 +136,9 @@ class Agent:
         now_ns = self._tell_time(moment)
         doubtful = self._clock.ahead_ns > NOTICEABLE_NS
         for row in self._sampler.poll(now_ns, doubtful=doubtful):
-            self._pending.append(row)
-            self._waiting += len(row.columns.points)
+            self._waiting.add(row)
         commit_at = self._committed_ns + int(self.config.spool.commit_ms * _MS)
-        if self._pending and (moment.mono_ns >= commit_at or len(self._pending) >= _COMMIT_ROWS):
+        if self._waiting and (moment.mono_ns >= commit_at or len(self._waiting) >= _COMMIT_ROWS):
             self._commit(now_ns, moment)
         self._send_history(moment)
         if moment.mono_ns - self._tidied_ns >= _SECOND_NS:
@@ -173,7 +170,7 @@ class Agent:
             points=len(self._sampler.points),
             counters=self._spool.counters,
             held_rows=self._spool.held_rows,
-            waiting=self._waiting,
+            waiting=self._waiting.readings,
             resends=self._delivery.resends,
             spool=self._spool.identity,
             clock_ahead_s=round(self._clock.ahead_ns / 1e9, 3),
@@ -282,25 +279,21 @@ class Agent:
     def _commit(self, now_ns: int, moment: Moment) -> None:
         """Commit what is pending and publish it; what the disk refuses is shown without an id, and kept."""
         self._committed_ns = moment.mono_ns
-        while self._pending and moment.mono_ns >= self._retry_spool_ns:
+        while self._waiting and moment.mono_ns >= self._retry_spool_ns:
             try:
                 self._commit_some(now_ns, moment)
             except SpoolUnavailable as error:
                 self._spool_refused(error, moment)
-        if self._pending:
+        if self._waiting:
             self._bear_refusal(moment)
 
     def _commit_some(self, now_ns: int, moment: Moment) -> None:
         if not self._spool.identity:
             self._open_spool()
-        rows = [self._pending[i] for i in range(min(len(self._pending), _COMMIT_ROWS))]
+        rows = self._waiting.first(_COMMIT_ROWS)
         first = self._spool.append(rows, now_ns, sent=self._uncounted_sent, dropped=self._uncounted_dropped)
         self._uncounted_sent = self._uncounted_dropped = 0
-        shown = min(self._shown, len(rows))
-        self._shown -= shown
-        for row in rows:
-            self._pending.popleft()
-            self._waiting -= len(row.columns.points)
+        shown = self._waiting.remove(len(rows))
         if self._problems.pop("spool", ""):
             log.warning("the spool takes readings again")
         self._check_identity(moment)
@@ -322,16 +315,12 @@ class Agent:
             self._delivery.begin(self._spool.first_id, self._spool.last_id, moment.mono_ns)
 
     def _bear_refusal(self, moment: Moment) -> None:
-        while self._waiting > self.config.spool.memory_readings:
-            gone = len(self._pending.popleft().columns.points)
-            self._waiting -= gone
-            self._uncounted_dropped += gone
-            self._shown = max(0, self._shown - 1)
+        self._uncounted_dropped += self._waiting.trim(self.config.spool.memory_readings)
         if self._session.born:
-            for i in range(self._shown, len(self._pending)):
-                if not self._send(None, self._pending[i].device, self._pending[i].columns, moment):
+            for row in self._waiting.unseen():
+                if not self._send(None, row.device, row.columns, moment):
                     break
-                self._shown = i + 1
+                self._waiting.shown += 1
 
     def _settle(self, moment: Moment) -> None:
         """Delete what the host has; if the disk refuses, later."""
@@ -442,7 +431,7 @@ class Agent:
             self._delivery.held(spool.first_id, moment.mono_ns)
         if not spool.held_rows:
             spool.shrink()
-        if not self._pending and self._problems.pop("spool", ""):
+        if not self._waiting and self._problems.pop("spool", ""):
             log.warning("the spool takes readings again")
 
     def _put_figures(self, moment: Moment) -> None:
@@ -459,7 +448,7 @@ class Agent:
 
     def _next_due(self, now_ns: int, moment: Moment, commit_at: int) -> int:
         due = [self._tidied_ns + _SECOND_NS, moment.mono_ns + self._sampler.due_ns(now_ns) - now_ns]
-        if self._pending:
+        if self._waiting:
             due.append(max(commit_at, self._retry_spool_ns))
         if self._session.born and (history := self._delivery.due_ns(moment.mono_ns)) is not None:
             due.append(history)
