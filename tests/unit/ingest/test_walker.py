@@ -3,6 +3,7 @@
 import random
 import struct
 
+import numba
 import numpy as np
 import pytest
 
@@ -21,7 +22,7 @@ KINDS = [
     DataType.DOUBLE, DataType.FLOAT, DataType.BOOLEAN, DataType.INT8, DataType.INT16, DataType.INT32,
     DataType.INT64, DataType.UINT8, DataType.UINT16, DataType.UINT32, DataType.UINT64,
 ]  # fmt: skip
-ROUNDS = 24_000
+ROUNDS = 600 if numba.config.DISABLE_JIT else 24_000  # plain Python takes its time
 
 
 def known(extension: bool = True) -> tuple[EdgeSession, Registry, Node]:
