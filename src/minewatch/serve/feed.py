@@ -22,6 +22,8 @@ log = structlog.get_logger(__name__)
 
 FILL = 500  # journal rows read from the records at a time
 JOIN_S = 0.02  # readings of one round of a mine come within this
+ALERT_FRAMES = metrics.FRAMES.labels("alert")
+EVENTS = {source: metrics.EVENTS.labels(source) for source in ("core", "records")}
 BACKOFF_S = (0.25, 0.5, 1.0, 2.0)
 
 
@@ -182,8 +184,8 @@ class Feed:
         encoded = self.encode(event, event.row)
         self.tail.append(event.row, encoded)
         self.ring.append(encoded, event.row)
-        metrics.FRAMES.labels("alert").inc()
-        metrics.EVENTS.labels(source).inc()
+        ALERT_FRAMES.inc()
+        EVENTS[source].inc()
         metrics.DELAY.observe(max(self._clock.now_ns() - event.service_ns, 0) / S)
 
     async def _fill(self, upto: int | None) -> None:

@@ -26,12 +26,13 @@ from minewatch.serve.core import PointLimit
 from minewatch.serve.times import S, iso, iso_or_none, isos
 
 Json = dict[str, Any]
+ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 QUALITIES = {int(quality): quality.name.lower().replace("_", "-") for quality in Quality}
 
 
 def dump(content: object) -> bytes:
     """Write JSON in UTF-8, compact; NaN must have become null before."""
-    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return ENCODER.encode(content).encode()
 
 
 def respond(content: object) -> Response:

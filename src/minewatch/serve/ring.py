@@ -55,7 +55,6 @@ class Ring:
         while len(self._frames) > self._room or (self._bytes > self._room_bytes and len(self._frames) > 1):
             self._bytes -= len(self._frames.popleft()[0])
             self.base += 1
-        metrics.RING_FRAMES.set(len(self._frames))
 
     def wake(self) -> None:
         """Make all frames visible and let every waiting viewer read them."""
@@ -63,6 +62,7 @@ class Ring:
         self._wake.set()
         self._wake = asyncio.Event()
         metrics.WAKES.inc()
+        metrics.RING_FRAMES.set(len(self._frames))
 
     def close(self) -> None:
         """End every viewer's stream."""

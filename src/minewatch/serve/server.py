@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import ipaddress
 import socket
+from collections.abc import Callable
 
 import uvicorn
 from fastapi import FastAPI
@@ -93,3 +95,12 @@ class Server(uvicorn.Server):
 def make_server(app: FastAPI, settings: ServeSettings) -> Server:
     """Return a server for an app of ``create_app``; run it by ``await server.serve([socket])``."""
     return Server(app, settings)
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """Return what ``asyncio.Runner`` makes its loop with: uvloop, where it is installed."""
+    try:
+        import uvloop
+    except ImportError:  # Windows has none
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 
 import numpy as np
 
@@ -22,8 +23,13 @@ FORM = re.compile(
 def iso(ns: int) -> str:
     """Write a time as ISO 8601 in UTC with offset, in microseconds."""
     seconds, rest = divmod(ns, S)
-    stamp = EPOCH + timedelta(seconds=seconds)
-    return f"{stamp:%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}+00:00"
+    return f"{_second(seconds)}.{rest // 1000:06d}+00:00"
+
+
+@lru_cache(1_024)
+def _second(seconds: int) -> str:
+    """Write a whole second; what happens at the same time is written in the same second, many times over."""
+    return f"{EPOCH + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}"
 
 
 def iso_or_none(ns: int) -> str | None:

@@ -1,9 +1,30 @@
 import ast
 import re
 from pathlib import Path
+from typing import TypeGuard
 
 ROOT = Path(__file__).parents[3]
+
+
+class FigureCall(ast.Call):
+    """A call by a plain name."""
+
+    func: ast.Name
+
+
 KINDS = {"Counter": "counter", "Gauge": "gauge", "Histogram": "histogram"}
+
+
+def is_figure(node: ast.AST) -> TypeGuard[FigureCall]:
+    """Say whether a piece of source makes a figure of ours (a Counter of collections is none)."""
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in KINDS
+        and bool(node.args)
+        and isinstance(node.args[0], ast.Constant)
+        and str(node.args[0].value).startswith("minewatch_")
+    )
 
 
 def figures() -> dict[str, tuple[str, str]]:
@@ -11,9 +32,9 @@ def figures() -> dict[str, tuple[str, str]]:
     found = {}
     for path in (ROOT / "src/minewatch").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in KINDS:
-                name, *rest = [ast.literal_eval(arg) for arg in node.args]
-                labels = rest[1] if len(rest) > 1 else ()
+            if is_figure(node):
+                name = str(ast.literal_eval(node.args[0]))
+                labels = ast.literal_eval(node.args[2]) if len(node.args) > 2 else ()
                 kind = KINDS[node.func.id]
                 if kind == "counter":
                     name = name.removesuffix("_total") + "_total"

@@ -62,7 +62,7 @@ def test_every_route_is_explained(stage: Stage) -> None:
 def test_examples_are_valid(model: type[BaseModel]) -> None:
     """Each example in the document is what the model takes."""
     for example in (model.model_json_schema().get("examples") or ())[:1]:
-        assert model.model_validate(example)
+        model.model_validate(example)
 
 
 def test_names_of_comparisons_are_those_of_the_contract() -> None:
