@@ -88,6 +88,7 @@ def test_what_was_not_read_is_not_verified(rule: Rule) -> None:
         ("air_velocity", "longwall-7/face", {"face-airflow-lost", "face-airflow-high"}),
         ("air_velocity", "belt-3", set()),
         ("fan_pressure", "fan-1", {"fan-pressure-lost"}),
+        ("fan_pressure", "heading-12/face", {"fan-pressure-lost"}),
         ("oxygen", "longwall-7/return", {"oxygen-low"}),
         ("carbon_monoxide", "belt-3", {"carbon-monoxide-high", "carbon-monoxide-danger"}),
         ("nitrogen_oxides", "pit/blast", {"nitrogen-oxides-high"}),
