@@ -114,6 +114,13 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--minutes", type=_positive, metavar="M", help="end after M minutes of the wall clock"
         )
+        command.add_argument(
+            "--drain",
+            type=_positive,
+            default=DRAIN_S,
+            metavar="S",
+            help="wait at the end for the store (%(default)s)",
+        )
         command.add_argument("--json", action="store_true", help="print the summary as one JSON object")
         command.add_argument("--log", default="warning", choices=("debug", "info", "warning", "error"))
     listed = commands.add_parser(
@@ -203,7 +210,7 @@ def _drive(
             if agents.failed is not None:
                 break
         end()
-        agents.drain(lambda: False)
+        agents.drain(options.drain)
         found = summary(agents.stop())
         if agents.failed is not None:
             raise agents.failed
@@ -230,7 +237,7 @@ def _tell(options: argparse.Namespace, found: Mapping[str, Any]) -> None:
             else "they are lost with the temporary folder: give --data"
         )
         print(
-            f"minewatch-sim: {found['held']} readings were not acknowledged within {DRAIN_S:.0f} s; {where}",
+            f"minewatch-sim: {found['held']} readings not acknowledged within {options.drain:g} s; {where}",
             file=sys.stderr,
         )
 

@@ -296,8 +296,8 @@ class CoalLongwall:
         self._heat["belt"] = towards(self._heat["belt"], heat, dt_s, 1_500.0 if wear < 0.05 else 400.0)
         truth["belt-3/bearing-drive"] = self._heat["belt"]
         truth["belt-3/bearing-free"] = _AMBIENT + 18.0 + 8.0 * load
-        truth["belt-3/vibration-drive"] = 1.5 + 0.3 * load + 11.0 * wear**1.5
-        truth["belt-3/vibration-free"] = 1.3 + 0.3 * load + 2.0 * wear
+        truth["belt-3/vibration-drive"] = 1.7 + 0.04 * load + 11.0 * wear**1.5
+        truth["belt-3/vibration-free"] = 1.5 + 0.04 * load + 2.0 * wear
         # 1 L/s of carbon monoxide in 12 m3/s is 83 ppm; it reaches one sensor after the other.
         source = 1e6 * 1e-3 * max(causes["belt-3.fire"], 0.0) / _BELT_FLOW
         before = _CO + 0.5 * self._wander["co"].value + source

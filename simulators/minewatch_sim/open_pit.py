@@ -232,11 +232,11 @@ class OpenPit:
         truth["crusher-1/current"] = 210.0 * load + 30.0 * wear
         self._crusher_heat = towards(self._crusher_heat, 52.0 + 75.0 * wear, dt_s, 500.0)
         truth["crusher-1/bearing"] = self._crusher_heat
-        truth["crusher-1/vibration"] = 2.1 + 0.3 * load + 10.0 * wear**1.5
+        truth["crusher-1/vibration"] = 2.4 + 0.04 * load + 10.0 * wear**1.5
         wear = causes["excavator-4.wear"]
         dig = 0.5 + 0.5 * math.sin(self._time_s * 2.0 * math.pi / 40.0)  # one bucket in 40 s
         truth["excavator-4/current"] = 180.0 + 260.0 * dig
         truth["excavator-4/hydraulics"] = 90.0 + 180.0 * dig
         self._excavator_heat = towards(self._excavator_heat, 48.0 + 75.0 * wear, dt_s, 500.0)
         truth["excavator-4/bearing"] = self._excavator_heat
-        truth["excavator-4/vibration"] = 1.8 + 0.4 * dig + 10.0 * wear**1.5
+        truth["excavator-4/vibration"] = 1.9 + 0.1 * dig + 10.0 * wear**1.5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,11 +80,11 @@ class Agents:
         """Return why the first agent that failed did."""
         return self._failed[0] if self._failed else None
 
-    def drain(self, enough: Callable[[], bool], within_s: float = DRAIN_S) -> bool:
-        """Wait until nothing is held any more; False when the time is over or ``enough`` says so."""
+    def drain(self, within_s: float = DRAIN_S) -> bool:
+        """Wait until nothing is held any more; False when the time is over first."""
         ended = time.monotonic() + within_s
         fresh = {config.spool.path: self._stamp(config) for config in self._configs}
-        while not self._failed and time.monotonic() < ended and not enough():
+        while not self._failed and time.monotonic() < ended:
             if all(self._empty(config, fresh[config.spool.path]) for config in self._configs):
                 return True
             self._stop.wait(_LOOK_S)

@@ -145,7 +145,7 @@ class _Mines:
         skew_s = self._timeline.skew_s(gateway, time_s)
         quality = np.array([s.quality for s in shown], np.uint8)
         if skew_s < 0:
-            quality[quality == Quality.GOOD] = Quality.UNCERTAIN_CLOCK
+            quality[quality == Quality.GOOD] = Quality.UNCERTAIN
         n = len(shown)
         return ReadingBatch(
             np.array([first + s.point for s in shown], np.int32),
