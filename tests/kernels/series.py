@@ -2,6 +2,7 @@
 
 import math
 import os
+import random
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -43,16 +44,41 @@ _steps = st.one_of(
 )
 
 
-@st.composite
-def series(draw, max_size=150):
-    """Draw (times in ns, values): mostly forward, with gaps, repeats, steps back, NaN and infinity."""
-    steps = draw(st.lists(st.tuples(_steps, _values), max_size=max_size))
-    times, values, t = [], [], START + draw(st.integers(0, 40_000)) * S
+def _walk(first, steps):
+    times, values, t = [], [], first
     for step, value in steps:
         t += step
         times.append(t)
         values.append(value)
     return times, values
+
+
+def _long(seed, size):
+    """Return a long ordinary series with a leap, a rise, spikes, gaps, bad values and steps back in it."""
+    dice = random.Random(seed)
+    interval = dice.choice([S // 2, S, 5 * S, 60 * S])
+    level, steps = 1.0, []
+    for _ in range(dice.randrange(size + 1)):
+        level += dice.choice([0.0] * 30 + [0.02, 0.1, -0.1, 3.0, -3.0])
+        value = level if dice.random() < 0.3 else level + dice.gauss(0, 0.05)
+        odd = dice.random()
+        if odd < 0.04:
+            value = dice.choice([math.nan, math.inf, -math.inf, -2.0, 45.0, 1e9])
+        step = interval if dice.random() < 0.9 else round(interval * dice.uniform(0, 4))
+        if odd > 0.98:
+            step = dice.choice([0, -5 * S, 400 * S, 20_000 * S])
+        steps.append((step, value))
+    return _walk(START + dice.randrange(40_000) * S, steps)
+
+
+def series(max_size=150):
+    """Draw (times in ns, values): mostly forward, with gaps, repeats, steps back, NaN and infinity."""
+    short = st.builds(
+        _walk,
+        st.integers(0, 40_000).map(lambda s: START + s * S),
+        st.lists(st.tuples(_steps, _values), max_size=20),
+    )
+    return st.one_of(short, st.builds(_long, st.integers(0, 2**32), st.just(max_size)))
 
 
 def covered(times, values, hold=120 * S):

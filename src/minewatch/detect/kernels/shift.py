@@ -44,7 +44,7 @@ def shift_mean(
         shift["sum"] = 0.0
         shift["weight"] = 0.0
     if not np.isfinite(x):
-        begin = end
+        begin, x = end, 0.0
     seconds = float(end - max(begin, shift["start_ns"])) / 1e9
     shift["sum"] += x * seconds
     shift["weight"] += seconds
