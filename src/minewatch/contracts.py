@@ -320,7 +320,7 @@ class AlertQuery:
 
 @dataclass(frozen=True, slots=True)
 class SystemState:
-    """How the parts are; ``problems`` maps a part (ingest, broker, core, store, ...) to what is wrong with it."""
+    """How the parts are; ``problems`` maps a part (ingest, core, store, ...) to what is wrong with it."""
 
     ready: bool
     problems: Mapping[str, str]

@@ -132,7 +132,8 @@ def test_each_test_says_what_it_proves() -> None:
     silent = []
     for path in (p for p in CODE if p.name.startswith("test_")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test_"):
-                if not ast.get_docstring(node):
-                    silent.append(f"{path.relative_to(ROOT)}: {node.name}")
+            if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                continue
+            if node.name.startswith("test_") and not ast.get_docstring(node):
+                silent.append(f"{path.relative_to(ROOT)}: {node.name}")
     assert silent == []

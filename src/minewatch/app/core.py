@@ -39,6 +39,7 @@ from minewatch.contracts import (
     SystemState,
     Watermark,
 )
+from minewatch.detect.engine import Engine
 from minewatch.errors import MinewatchError, NotFound, WireError
 from minewatch.store.records import open_records
 from minewatch.store.telemetry import open_telemetry
@@ -411,7 +412,7 @@ def open_pipeline(config: Config, clock: Clock) -> Pipeline:
     rules = load_rules(rule_files(config.alerts), {name: index for index, name in enumerate(NAMES)})
     records = open_records(config.records, config.data, writer=True)
     telemetry = open_telemetry(config.telemetry_settings)
-    book = AlertBook(config.alerts, records)
+    book = AlertBook(config.alerts, records, started_ns=now)
     pipeline = Pipeline(config.detect, rules, book, telemetry, records, now_ns=now)
     snapshot.load(pipeline, config.data / "state.bin", now)
     pipeline.expect_gateways(now)
@@ -422,6 +423,7 @@ def run_core(config: Config, stop: Callable[[], bool], ready: Callable[[], None]
     """Run the core process."""
     clock = SystemClock()
     pipeline = open_pipeline(config, clock)
+    Engine.warm_up()  # a reading never waits for the compiler
     Core(config, pipeline, clock).run(stop, ready)
 
 

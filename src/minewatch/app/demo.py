@@ -24,6 +24,7 @@ from minewatch.app.processes import Part
 from minewatch.app.service import data_folder, own_folder, service
 from minewatch.app.viewer import Viewer
 from minewatch.config import Config, build
+from minewatch.contracts import Counts
 from minewatch.errors import StoreError
 from minewatch.serve.server import address, bind
 from minewatch.store.records import open_records
@@ -96,7 +97,8 @@ def run_demo(
     """Run the demo until Ctrl-C or for some minutes; return its summary and the exit code."""
     ending = Ending()
     ending.install()
-    set_up_logs(os.environ.get("MINEWATCH_LOG", "warning"))
+    os.environ.setdefault("MINEWATCH_LOG", "warning")  # the processes of the service inherit it
+    set_up_logs()
     began = time.monotonic()
     with demo_folder(data) as folder:
         broker_port = free_port()
@@ -105,6 +107,7 @@ def run_demo(
         )
         with own_folder(config), bind(config.serve) as listener:
             settings = write_settings(config.run, broker_port)
+            before = _counts(config)
             keeper = service(config, listener)
             keeper.parts.insert(0, Part("broker", run_broker, (settings,)))
             viewer = Viewer(address(listener))
@@ -134,7 +137,7 @@ def run_demo(
                     mine.wait()
                 viewer.stop()
                 keeper.stop()
-            found = _summarise(config, seconds, sent, viewer)
+            found = _summarise(config, seconds, sent, viewer, before)
     readings = found["summary"]["readings"]
     faulty = readings["lost"] or readings["duplicate"]
     return found, INTERRUPTED if ending.interrupted else 1 if faulty else 0
@@ -170,13 +173,16 @@ def _end_mine(mine: subprocess.Popen[str], meanwhile: Callable[[], None]) -> int
         raise StoreError(f"the simulated mine ended without its count: {lines[-1:]}") from None
 
 
-def _summarise(config: Config, seconds: float, sent: int, viewer: Viewer) -> dict[str, Any]:
-    """Count what the stores hold, by queries of our own, after the service has ended."""
-    telemetry = open_telemetry(config.telemetry_settings)
-    with (
-        contextlib.closing(telemetry),
-        contextlib.closing(open_records(config.records, config.data, writer=False)) as records,
-    ):
+def _counts(config: Config) -> Counts:
+    """Count what the telemetry store holds, by a query of our own; the service must not run."""
+    with contextlib.closing(open_telemetry(config.telemetry_settings)) as telemetry:
+        return telemetry.counts()
+
+
+def _summarise(config: Config, seconds: float, sent: int, viewer: Viewer, before: Counts) -> dict[str, Any]:
+    """Count what the stores hold after the service has ended; a server may have held more before."""
+    after_run = _counts(config)
+    with contextlib.closing(open_records(config.records, config.data, writer=False)) as records:
         tally, after = Tally(), 0
         while events := records.events(after=after, limit=1000):
             tally.add(events)
@@ -184,7 +190,7 @@ def _summarise(config: Config, seconds: float, sent: int, viewer: Viewer) -> dic
         return summary(
             seconds=seconds,
             sent=sent,
-            counts=telemetry.counts(),
+            counts=Counts(after_run.stored - before.stored, after_run.distinct - before.distinct),
             rejected=0,
             points=len(records.points()),
             tally=tally,

@@ -18,13 +18,14 @@ from minewatch.app.link import Link, pack, pack_readings, read
 from minewatch.config import Config
 from minewatch.contracts import Watermark
 from minewatch.errors import WireError
-from minewatch.ingest.source import Intake, MqttSource
+from minewatch.ingest.source import Intake, MqttSource, warm_up
 
 log = structlog.get_logger(__name__)
 
 
 def run_ingest(config: Config, stop: Callable[[], bool], ready: Callable[[], None]) -> None:
     """Run the ingest process: as long as the core is there, hand over what the broker brings."""
+    warm_up()
     told = False
     while not stop():
         link = _connect(config)

@@ -111,7 +111,10 @@ class Pipeline:
             engine.add_points(new)
         everything = dict(enumerate(self.points.infos))
         table = self.book.bind(self.rules, everything)
-        self.rule_problems = tuple(self.rules.problems(everything))
+        problems = tuple(self.rules.problems(everything))
+        for problem in set(problems) - set(self.rule_problems):
+            log.warning("a rule does not watch a point", problem=problem)
+        self.rule_problems = problems
         self.engine.set_limits(table)
         self.second.set_limits(table)
 
@@ -204,7 +207,7 @@ class Pipeline:
                 # one alert for the gateway stands for all its sensors; theirs start anew when it is back
                 self.points.mark_seen(self.points.of_gateway(gateway.site, gateway.gateway), now_ns)
         events = self._record(self.book.tick(now_ns))
-        transitions = self.engine.tick(now_ns, self.points.seen_ns(self.started_ns))
+        transitions = self.engine.tick(now_ns)
         return events + self._apply(transitions, now_ns) + self._record(())
 
     def command(self, command: Command, now_ns: int) -> AlertEvent:
@@ -269,8 +272,8 @@ class Pipeline:
 
     def resume_alerts(self) -> None:
         """Tell the engine which limits stand in alert, so that they can return to normal."""
-        keys, since = self.book.active_keys()
-        self.engine.resume(keys, since)
+        keys, _ = self.book.active_keys()
+        self.engine.resume(keys)
 
 
 def _open_alerts(records: RecordStore) -> Iterator[Alert]:

@@ -11,7 +11,7 @@ from minewatch.app.core_client import CoreClient
 from minewatch.config import Config
 from minewatch.errors import CoreUnavailable
 from minewatch.serve.http import create_app
-from minewatch.serve.server import make_server
+from minewatch.serve.server import loop_factory, make_server
 from minewatch.store.records import open_records
 
 
@@ -19,7 +19,8 @@ def run_serve(
     config: Config, listener: socket.socket, stop: Callable[[], bool], ready: Callable[[], None]
 ) -> None:
     """Run the serve process on a socket that is bound already, so that a restart keeps the port."""
-    asyncio.run(_serve(config, listener, stop, ready))
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(_serve(config, listener, stop, ready))
 
 
 async def _serve(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import mimetypes
 from html import escape
 from pathlib import Path
@@ -43,13 +42,9 @@ def plain(title: str, *, en: str, ru: str, kk: str, status: int = 200) -> Respon
 
 
 def swagger_files() -> Path | None:
-    """Return the folder of Swagger UI that the distribution fastapi-offline carries; its code is not used."""
-    spec = importlib.util.find_spec("fastapi_offline")
-    for place in (spec.submodule_search_locations or ()) if spec else ():
-        folder = Path(place) / "static"
-        if all((folder / name).is_file() for name in SWAGGER):
-            return folder
-    return None
+    """Return the folder where the page build put its own copy of Swagger UI; None before it ran."""
+    folder = STATIC / "docs"
+    return folder if all((folder / name).is_file() for name in SWAGGER) else None
 
 
 def find(root: Path, name: str) -> Path:
