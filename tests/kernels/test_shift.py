@@ -55,3 +55,14 @@ def test_bounds_follow_the_calendar(seconds, offset_h, quarters):
     starts_h = [q / 4 for q in quarters]
     got = kernel.bounds(t, int(offset_h * 3600) * S, _starts_ns(starts_h))
     assert tuple(got) == oracle.bounds(t, offset_h, starts_h)
+
+
+def test_the_moment_a_shift_ends_belongs_to_the_next():
+    """A reading on the stroke opens the new shift; what it stands for lies before, so nothing is covered."""
+    shift = np.zeros(1, SHIFT)
+    shift["start_ns"] = shift["end_ns"] = NONE
+    begin, end = oracle.bounds(START, 5, STARTS_H)
+    for t in (end - 60 * S, end):
+        mean = kernel.shift_mean(shift[0], 1.0, t - 60 * S, t, 5 * 3600 * S, _starts_ns(), 0.0, 0.0)
+    assert shift[0]["start_ns"] == end > begin
+    assert math.isnan(mean)

@@ -131,6 +131,7 @@ def test_hear_begins_a_silence_anew(engine):
     engine.step(batch([(0, START, 0.5)]))
     engine.hear(np.array([0], np.int32), START + 60 * S)
     engine.hear(np.array([0], np.int32), START)
+    engine.step(batch([(0, START + S, 0.5)]))
     assert told(engine.tick(START + 90 * S)) == []
     assert [row[2] for row in told(engine.tick(START + 91 * S))] == [START + 90 * S]
 
