@@ -1,13 +1,17 @@
 """The language of scenarios, in Python and in TOML."""
 
+import fnmatch
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from minewatch.contracts import Text
 from minewatch.errors import ConfigError
+from minewatch_sim.mines import GATEWAYS, PLACES
 from minewatch_sim.scenario import (
     Activation,
+    Expect,
     Scenario,
     active,
     at,
@@ -26,6 +30,7 @@ from minewatch_sim.scenario import (
 from minewatch_sim.scenario_file import find, folder, load
 from minewatch_sim.timeline import Timeline
 
+ROOT = Path(__file__).parents[3]
 TITLE = Text("kk", "ru", "en")
 CH4 = "karaganda-demo/ch4-face-60/ch4"
 GATEWAY = "karaganda-demo/gw-plant"
@@ -116,6 +121,23 @@ def test_every_shipped_scenario_is_sound(path: Path) -> None:
     scenario = load(path)
     assert scenario.forbidden
     assert bool(scenario.expected) == bool(scenario.actions)
+
+
+def test_every_rule_a_scenario_names_is_in_force_by_default() -> None:
+    """A pattern that no rule of the default packs fits would prove nothing."""
+    rules = ROOT / "rules"
+    packs = tomllib.loads((rules / "default.toml").read_text(encoding="utf-8"))["profile"]["active"]
+    ids = {"gateway-offline"}
+    for pack in packs:
+        ids |= {r["id"] for r in tomllib.loads((rules / f"{pack}.toml").read_text(encoding="utf-8"))["rule"]}
+    for path in folder().glob("*.toml"):
+        scenario = load(path)
+        for step in (*scenario.expected, *scenario.forbidden):
+            assert fnmatch.filter(ids, step.alert.rule), f"{path.name}: {step.alert.rule}"
+            if isinstance(step, Expect):
+                assert step.alert.rule in ids
+            place = step.alert.place
+            assert fnmatch.filter((*PLACES, *GATEWAYS), place), f"{path.name}: {place}"
 
 
 def test_a_ramp_holds_and_lets_go() -> None:
