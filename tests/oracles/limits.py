@@ -31,7 +31,7 @@ def transitions(times, statistics, *, comparison, threshold, deadband, on_delay,
         if not wants:
             since = None
             continue
-        if since is None:
+        if since is None or since > t:  # time went backwards: the delay begins anew
             since = t
         if t - since >= delay:
             active = not active

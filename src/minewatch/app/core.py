@@ -303,11 +303,11 @@ class Core:
         """Return how the parts are, in words."""
         problems = {}
         if self._ingest_status.get("problem"):
-            problems["ingest"] = str(self._ingest_status["problem"])
+            problems[str(self._ingest_status.get("part", "ingest"))] = str(self._ingest_status["problem"])
         if self.pipeline.store_problem:
             problems["store"] = self.pipeline.store_problem
         if self.pipeline.record_problem:
-            problems["journal"] = self.pipeline.record_problem
+            problems["records"] = self.pipeline.record_problem
         if self.pipeline.rule_problems:  # a point no rule watches is not a reason to be unready, but is said
             problems["rules"] = "; ".join(self.pipeline.rule_problems[:5])
         return SystemState(

@@ -69,7 +69,9 @@ def _hand_over(config: Config, link: Link, stop: Callable[[], bool]) -> None:
                     source.acknowledge([read(Watermark, mark) for mark in frame.body])
             if time.monotonic() >= next_status:
                 next_status = time.monotonic() + 1.0
-                link.send(pack("status", {"problem": source.problem, "metrics": _metrics()}))
+                link.send(
+                    pack("status", {"part": "broker", "problem": source.problem, "metrics": _metrics()})
+                )
     finally:
         source.close()
 

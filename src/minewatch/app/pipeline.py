@@ -12,24 +12,27 @@ Time is an argument. One pipeline belongs to a partition of gateways, never to t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import structlog
+from prometheus_client import Counter
 
 from minewatch.alerts.book import AlertBook
 from minewatch.alerts.rules import RuleSet
 from minewatch.app.delivery import Ledger
 from minewatch.app.points import Points
 from minewatch.contracts import (
+    B1,
     I4,
-    I8,
     Alert,
     AlertEvent,
     AlertQuery,
     Command,
     GatewayInfo,
+    LimitTable,
     PointInfo,
+    Quality,
     ReadingBatch,
     RecordStore,
     ScoreBatch,
@@ -45,6 +48,10 @@ from minewatch.errors import StoreBusy, StoreError
 log = structlog.get_logger(__name__)
 
 GAP = next(index for index, detector in enumerate(DETECTORS) if detector.name == "gap")
+BEHIND = Counter(
+    "minewatch_core_behind_readings_total",
+    "Live readings not newer than their point's last.",
+)
 NAMES = tuple(detector.name for detector in DETECTORS)
 
 
@@ -116,7 +123,8 @@ class Pipeline:
             log.warning("a rule does not watch a point", problem=problem)
         self.rule_problems = problems
         self.engine.set_limits(table)
-        self.second.set_limits(table)
+        # history comes in pieces: what lies between two of them is not silence
+        self.second.set_limits(_rows_of(table, table.detector != GAP))
 
     def link(self, gateway: GatewayInfo, now_ns: int) -> tuple[AlertEvent, ...]:
         """Take note of a gateway's session; its loss is an alert of its own class."""
@@ -128,7 +136,7 @@ class Pipeline:
         if gateway.spool and gateway.online:
             self.ledger.touch((name, gateway.spool))
         if gateway.online and not (before and before.online):
-            self.points.mark_seen(self.points.of_gateway(gateway.site, gateway.gateway), now_ns)
+            self.engine.hear(self.points.of_gateway(gateway.site, gateway.gateway), now_ns)
         return self._record(self.book.link(gateway, now_ns))
 
     def expect_gateways(self, now_ns: int) -> None:
@@ -138,25 +146,29 @@ class Pipeline:
 
     # ---- readings ------------------------------------------------------------------------------
 
-    def take(self, batch: ReadingBatch, now_ns: int, *, seen_ns: I8 | None = None) -> tuple[AlertEvent, ...]:
+    def take(self, batch: ReadingBatch, now_ns: int, *, replayed: bool = False) -> tuple[AlertEvent, ...]:
         """Score readings, raise and clear alerts, keep the readings for the store.
 
-        ``seen_ns`` says when each row was heard, for the silence of its point; by default all of them now.
+        Silence is judged by our clock, whatever the gateways' clocks say; in a recording by its own times.
         """
         if not len(batch):
             return ()
         self.readings += len(batch)
         live = ~batch.historical
-        seen = now_ns if seen_ns is None else seen_ns
         if live.all():
-            return self._live(batch, now_ns, seen)
-        events = self._live(batch.take(live), now_ns, now_ns) if live.any() else ()
+            return self._live(batch, now_ns, replayed)
+        events = self._live(batch.take(live), now_ns, replayed) if live.any() else ()
         return events + self._historical(batch.take(batch.historical), now_ns)
 
-    def _live(self, batch: ReadingBatch, now_ns: int, seen_ns: int | I8) -> tuple[AlertEvent, ...]:
-        findings = self.engine.step(batch)
+    def _live(self, batch: ReadingBatch, now_ns: int, replayed: bool) -> tuple[AlertEvent, ...]:
+        behind = self.engine.behind(batch) & (batch.quality < Quality.BAD)
+        if behind.any():
+            # live and yet not newer: a clock was set back. Limits must not be blind until it has caught up
+            batch = replace(batch, quality=np.where(behind, np.uint8(Quality.UNCERTAIN_CLOCK), batch.quality))
+            BEHIND.inc(int(np.count_nonzero(behind)))
+        findings = self.engine.step(batch) if replayed else self.engine.step(batch, now_ns)
         batch = replace(batch, quality=np.maximum(batch.quality, findings.quality))
-        self.points.heard(batch, seen_ns)
+        self.points.heard(batch)
         self._keep(batch)
         if len(findings.scores.point):
             self._scores.append(findings.scores)
@@ -205,7 +217,7 @@ class Pipeline:
         for gateway in self.gateways.values():
             if not gateway.online:
                 # one alert for the gateway stands for all its sensors; theirs start anew when it is back
-                self.points.mark_seen(self.points.of_gateway(gateway.site, gateway.gateway), now_ns)
+                self.engine.hear(self.points.of_gateway(gateway.site, gateway.gateway), now_ns)
         events = self._record(self.book.tick(now_ns))
         transitions = self.engine.tick(now_ns)
         return events + self._apply(transitions, now_ns) + self._record(())
@@ -266,14 +278,15 @@ class Pipeline:
             if len(fresh):
                 rows += len(fresh)
                 findings = self.engine.step(fresh)
-                self.points.heard(fresh, now_ns)
+                self.points.heard(fresh)
                 self._apply(findings.transitions, now_ns)
         return rows
 
-    def resume_alerts(self) -> None:
-        """Tell the engine which limits stand in alert, so that they can return to normal."""
+    def resume(self, now_ns: int) -> None:
+        """Go on after a start: alerts that stand can return to normal, silence counts from now."""
         keys, _ = self.book.active_keys()
         self.engine.resume(keys)
+        self.engine.hear(np.arange(len(self.points), dtype=np.int32), now_ns)
 
 
 def _open_alerts(records: RecordStore) -> Iterator[Alert]:
@@ -283,6 +296,10 @@ def _open_alerts(records: RecordStore) -> Iterator[Alert]:
         yield from page
         if not cursor:
             return
+
+
+def _rows_of(table: LimitTable, rows: B1) -> LimitTable:
+    return LimitTable(**{field.name: getattr(table, field.name)[rows] for field in fields(table)})
 
 
 def _join_scores(scores: Sequence[ScoreBatch]) -> ScoreBatch:

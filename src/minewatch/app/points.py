@@ -1,4 +1,4 @@
-"""The points the core knows: their dense index, their latest reading, when each was last heard of."""
+"""The points the core knows: their dense index and their latest reading."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from minewatch.contracts import I4, I8, PointInfo, ReadingBatch
+from minewatch.contracts import I4, PointInfo, ReadingBatch
 
 
 class Points:
@@ -19,7 +19,6 @@ class Points:
         self._ts = np.zeros(size, np.int64)
         self._value = np.full(size, np.nan)
         self._quality = np.zeros(size, np.uint8)
-        self._seen = np.zeros(size, np.int64)
         self._changed = np.zeros(size, np.bool_)
 
     def __len__(self) -> int:
@@ -45,25 +44,15 @@ class Points:
         self._ts = np.concatenate((self._ts, np.zeros(more, np.int64)))
         self._value = np.concatenate((self._value, np.full(more, np.nan)))
         self._quality = np.concatenate((self._quality, np.zeros(more, np.uint8)))
-        self._seen = np.concatenate((self._seen, np.zeros(more, np.int64)))
         self._changed = np.concatenate((self._changed, np.zeros(more, np.bool_)))
 
-    def heard(self, batch: ReadingBatch, seen_ns: int | I8) -> None:
+    def heard(self, batch: ReadingBatch) -> None:
         """Take note of live readings: the last row of a point in the batch is its latest."""
         point = batch.point
         self._ts[point] = batch.ts_ns
         self._value[point] = batch.value
         self._quality[point] = batch.quality
-        self._seen[point] = seen_ns
         self._changed[point] = True
-
-    def seen_ns(self, floor_ns: int) -> I8:
-        """Return when each point was last heard of, by our clock and not before ``floor_ns``."""
-        return np.maximum(self._seen[: len(self.infos)], floor_ns)
-
-    def mark_seen(self, rows: I4, now_ns: int) -> None:
-        """Start the silence of points anew (their gateway has just come back, or stands for them)."""
-        self._seen[rows] = np.maximum(self._seen[rows], now_ns)
 
     def of_gateway(self, site: str, gateway: str) -> I4:
         """Return the points that come through a gateway."""

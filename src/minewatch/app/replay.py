@@ -86,7 +86,7 @@ def replay(
             located = ReadingBatch(
                 rows[batch.point], batch.ts_ns, batch.value, batch.quality, batch.historical
             )
-            show(pipeline.take(located, now, seen_ns=located.ts_ns))
+            show(pipeline.take(located, now, replayed=True))
             show(pipeline.tick(now))
             pipeline.flush()
         seconds = time.monotonic() - began

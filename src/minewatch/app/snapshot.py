@@ -56,10 +56,10 @@ def load(pipeline: Pipeline, path: Path, now_ns: int) -> None:
         log.error(
             "detector state cannot be used; detectors learn anew", problem=str(error), kept_as=str(aside)
         )
-    pipeline.resume_alerts()
     if taken_ns:
         rows = pipeline.catch_up(taken_ns - MARGIN_NS, now_ns)
         log.info("detector state restored", taken_ns=taken_ns, rows_read_back=rows)
+    pipeline.resume(now_ns)
 
 
 def _restore(pipeline: Pipeline, raw: bytes) -> int:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from prometheus_client import Counter
 
 from minewatch.contracts import (
+    B1,
     F8,
     I4,
     I8,
@@ -98,17 +99,24 @@ class Engine:
         _carry(limit, self._state.limit, np.arange(len(self._points)))
         self._install(limit)
 
-    def step(self, batch: ReadingBatch) -> Findings:
+    def step(self, batch: ReadingBatch, heard_ns: int = NONE) -> Findings:
         """Take readings in: points in any order, time order within each. Raises NotFound for a strange id.
 
-        Rows that are not after their point's last reading are counted late: they get a quality, no judgement.
+        ``heard_ns`` is when they were heard, by the clock that ``tick`` is told: then silence is judged by
+        that clock alone, whatever the senders' clocks say. Without it the readings' own times judge.
+        Rows that are not after their point's last reading are counted late: they get a quality, no judgement,
+        unless they are marked UNCERTAIN_CLOCK (see ``behind``).
         """
-        return self._step(batch, NO_STATISTICS)
+        return self._step(batch, NO_STATISTICS, heard_ns)
+
+    def behind(self, batch: ReadingBatch) -> B1:
+        """Return which rows are not after their point's last reading, at the start of the batch."""
+        return np.asarray(batch.ts_ns <= self._state.point["track"]["last_ns"][batch.point], np.bool_)
 
     def statistics(self, batch: ReadingBatch) -> tuple[Findings, F8]:
         """Step, and return also what every detector said: (rows, detectors), NaN where it said nothing."""
         table = np.full((len(batch), len(DETECTORS)), np.nan)
-        return self._step(batch, table), table
+        return self._step(batch, table, NONE), table
 
     def tick(self, now_ns: int) -> Transitions:
         """Judge silence by the clock; every other limit is judged by readings alone."""
@@ -189,7 +197,7 @@ class Engine:
         if WHY_NO_CACHE:
             log.warning("kernels are compiled at every start", why=WHY_NO_CACHE)
 
-    def _step(self, batch: ReadingBatch, statistics: F8) -> Findings:
+    def _step(self, batch: ReadingBatch, statistics: F8, heard_ns: int) -> Findings:
         n = len(batch)
         point = _column(batch.point, np.int32)
         if n and (point.min() < 0 or point.max() >= len(self._points)):
@@ -215,6 +223,7 @@ class Engine:
                 self._moved,
                 self._scored,
                 statistics,
+                int(heard_ns),
             )
             late += behind
             if moved:

@@ -23,7 +23,7 @@ def test_a_place_keeps_its_index() -> None:
 def test_latest_holds_the_last_row_of_each_point_and_what_changed() -> None:
     """The last row of a point in a batch is its latest; a second look at changes finds none."""
     points = Points({0: info("a"), 1: info("b")})
-    points.heard(ReadingBatch.of([0, 1, 0], [1, 2, 3], [0.1, 0.2, 0.3]), 5)
+    points.heard(ReadingBatch.of([0, 1, 0], [1, 2, 3], [0.1, 0.2, 0.3]))
     latest = points.latest(changed_only=True)
     assert latest.point.tolist() == [0, 1]
     assert latest.value.tolist() == [0.3, 0.2]
@@ -35,17 +35,13 @@ def test_it_grows_past_its_first_size() -> None:
     """A thousand points later the early ones are still right."""
     points = Points({})
     rows = [points.register(info(f"p{i}"))[0] for i in range(1000)]
-    points.heard(ReadingBatch.of(rows, list(range(1, 1001)), [float(i) for i in rows]), 9)
+    points.heard(ReadingBatch.of(rows, list(range(1, 1001)), [float(i) for i in rows]))
     latest = points.latest()
     assert latest.value.tolist() == [float(i) for i in range(1000)]
-    assert points.seen_ns(0).tolist() == [9] * 1000
 
 
-def test_silence_is_counted_from_the_return_of_the_gateway() -> None:
-    """Points of a gateway that came back are heard of from then on, never earlier than before."""
+def test_points_of_a_gateway_are_found() -> None:
+    """Each gateway has its own points; an unknown one has none."""
     points = Points({0: info("a"), 1: info("b")})
-    points.heard(ReadingBatch.of([0], [1], [1.0]), 50)
-    points.mark_seen(points.of_gateway("mine", "gw"), 20)
-    assert points.seen_ns(0).tolist() == [50, 20]
-    assert points.seen_ns(30).tolist() == [50, 30]
+    assert points.of_gateway("mine", "gw").tolist() == [0, 1]
     assert points.of_gateway("mine", "other").dtype == np.int32

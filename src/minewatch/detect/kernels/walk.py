@@ -89,19 +89,21 @@ def walk(
     state: State, par: Parameters,
     point: NDArray[np.int32], ts_ns: NDArray[np.int64], value: NDArray[np.float64], given: NDArray[np.uint8],
     begin: int, quality: NDArray[np.uint8], transitions: Rows, scores: Rows, statistics: NDArray[np.float64],
+    heard_at: int,
 ) -> tuple[int, int, int, int]:  # fmt: skip
     """Take rows[begin:] in; return (rows done, transitions, scores, late rows).
 
     It stops before a row for which ``transitions`` or ``scores`` might be too short. ``statistics`` is (rows,
-    DETECTORS), or has no rows when nobody asks.
+    DETECTORS), or has no rows when nobody asks. ``heard_at`` is when these rows were heard by the clock that
+    judges silence, NONE where the readings' own times do (a recording).
 
     A row not after the point's last is late: it gets its quality and is not judged. A row whose clock is
-    doubted is judged for what needs no time, and moves no time. A bad row is no measurement: it only ends a
-    silence, and not even that when the sender says there was no signal. A value out of range counts in the
-    averages as the end of the range (a meter at its stop says "at least that"), and teaches no model.
+    doubted is judged by its value, and moves no time but that of delays. A bad row is no measurement: it only
+    ends a silence, and not even that when the sender says there was no signal. A value out of range counts in
+    the averages as the end of the range (a meter at its stop says "at least that"), and teaches no model.
     """
     points, sentinel, limits, first = state.point, state.sentinel, state.limit, state.limit_first
-    mean, variance, high, low, floor, seen = state.chart
+    mean, variance, high, low, floor, seen, lag, echo = state.chart
     stat = np.empty(DETECTORS)
     moved = 0
     scored = 0
@@ -131,13 +133,14 @@ def walk(
         if q < BAD:
             stat[VALUE] = x
             stat[RANGE] = 1.0 if q == UNCERTAIN_RANGE else 0.0
-        if doubted:
+        moment = t if heard_at == NONE else heard_at
+        if doubted and heard_at == NONE:
             heard = NONE
-        else:
+        elif q != BAD_NO_SIGNAL:
+            stat[GAP] = float(moment - heard) / 1e9 if heard != NONE else 0.0
+            track["heard_ns"] = moment if heard == NONE else max(moment, heard)
+        if not doubted:
             track["last_ns"] = t
-            if q != BAD_NO_SIGNAL:
-                stat[GAP] = float(t - heard) / 1e9 if heard != NONE else 0.0
-                track["heard_ns"] = t if heard == NONE else max(t, heard)
             if q < BAD:
                 hold = r["hold_ns"]
                 stat[STUCK] = unchanged(track, x, t, r["half_step"], hold, last)
@@ -153,8 +156,8 @@ def walk(
                 )  # fmt: skip
             if q == GOOD:
                 stat[RATE] = rate_of_rise(r["rise"], x, t, r["rate_window_ns"])
-                mean[p], variance[p], high[p], low[p], seen[p], z, cusum = learn(
-                    mean[p], variance[p], high[p], low[p], floor[p], seen[p], x,
+                mean[p], variance[p], high[p], low[p], seen[p], lag[p], echo[p], z, cusum = learn(
+                    mean[p], variance[p], high[p], low[p], floor[p], seen[p], lag[p], echo[p], x,
                     par.memory, par.warm_up, par.clip, par.slack, par.cap,
                 )  # fmt: skip
                 stat[EWMA] = z
@@ -171,15 +174,16 @@ def walk(
             judged = stat[limit["detector"]]
             if limit["detector"] == GAP:
                 # the silence that this reading ends is told first, even when no tick of a clock fell into it
-                since = silence(limit, heard, t)
+                since = silence(limit, heard, moment)
                 if since != NONE:
                     note_silence(transitions[moved], limit, since, heard)
                     moved += 1
                 if not np.isnan(judged):
                     judged = 0.0
-            since = judge(limit, judged, t)
+            when = moment if limit["detector"] == GAP else t
+            since = judge(limit, judged, when)
             if since != NONE:
-                note(transitions[moved], limit, t, since, judged)
+                note(transitions[moved], limit, when, since, judged)
                 moved += 1
         if statistics.shape[0] > 0:
             statistics[i, :] = stat
