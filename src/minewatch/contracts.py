@@ -291,6 +291,20 @@ class AlertEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Rejected:
+    """What was not taken: from which topic or file, a stable word for why, and what was wrong with it.
+
+    ``source`` and ``detail`` come from outside: a store keeps at most 200 printable characters of each.
+    """
+
+    time_ns: int
+    source: str
+    reason: str
+    detail: str
+    row: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Command:
     """What a person asks of an alert: ``acknowledge`` or ``comment``."""
 
@@ -390,7 +404,11 @@ class TelemetryStore(Protocol):
 
 
 class RecordStore(Protocol):
-    """Alerts, journal, points: small, transactional, read by any process."""
+    """Alerts, journal, points, rejects: small, transactional, read by any process.
+
+    The newest 10,000 rejects are kept. ``reject`` is a transaction of its own that need not be on the disk
+    when it returns, and gives up soon when another process holds the store: it never delays an ``append``.
+    """
 
     def append(self, events: Sequence[AlertEvent]) -> Sequence[AlertEvent]: ...
     def alert(self, alert_id: str) -> Alert: ...
@@ -399,6 +417,8 @@ class RecordStore(Protocol):
     def event_by_key(self, key: str) -> AlertEvent | None: ...
     def save_points(self, points: Mapping[int, PointInfo]) -> None: ...
     def points(self) -> Mapping[int, PointInfo]: ...
+    def reject(self, rows: Sequence[Rejected]) -> None: ...
+    def rejects(self, *, after: int = 0, limit: int = 100) -> Sequence[Rejected]: ...
     def verify(self) -> int: ...
     def close(self) -> None: ...
 

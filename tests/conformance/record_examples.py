@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from minewatch.contracts import Alert, AlertEvent, AlertState, EventKind, PointInfo, Text
+from minewatch.contracts import Alert, AlertEvent, AlertState, EventKind, PointInfo, Rejected, Text
 
 S = 1_000_000_000
 T0 = 1_700_000_000 * S
@@ -67,4 +67,10 @@ def point(number: int = 0, **changes: Any) -> PointInfo:
         sentinels=(-2.0, -1.0),
         interval_s=1.0,
     )
+    return replace(made, **changes)
+
+
+def rejected(number: int = 1, **changes: Any) -> Rejected:
+    """Return a payload that could not be read, one of many."""
+    made = Rejected(T0 + number * S, "spBv1.0/north/DDATA/gw-1/mm-1", "payload", f"message {number} is cut")
     return replace(made, **changes)

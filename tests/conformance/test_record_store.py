@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.record_examples import T0, S, alert, event, point
+from conformance.record_examples import T0, S, alert, event, point, rejected
 from minewatch.contracts import AlertQuery, AlertState, EventKind, RecordStore
 from minewatch.errors import ConfigError, NotFound
 from minewatch.store.record_settings import RecordSettings
@@ -193,3 +193,56 @@ def test_the_chain_of_an_honest_journal_holds(store: RecordStore) -> None:
     for start in range(0, 30, 10):
         store.append([event(alert(n)) for n in range(start, start + 10)])
     assert store.verify() == 30
+
+
+def test_rejects_are_numbered_and_read_in_pages(store: RecordStore) -> None:
+    """What was not taken gets a row, comes back as it was given, and a reader goes on after a row."""
+    store.reject([rejected(n) for n in range(3)])
+    store.reject([])
+    store.reject([rejected(3, time_ns=T0)])
+    assert [r.row for r in store.rejects()] == [1, 2, 3, 4]
+    assert list(store.rejects(after=1, limit=2)) == [rejected(n, row=n + 1) for n in (1, 2)]
+    assert list(store.rejects(after=4)) == []
+
+
+def test_only_the_newest_rejects_are_kept(store: RecordStore) -> None:
+    """However much rubbish comes, the table holds 10,000 rows; numbers of rows go on and never repeat."""
+    for start in range(0, 12_000, 3_000):
+        store.reject([rejected(n) for n in range(start, start + 3_000)])
+    held = store.rejects(limit=20_000)
+    assert [r.row for r in held] == list(range(2_001, 12_001))
+    assert held[-1].detail == rejected(11_999).detail
+    store.reject([rejected(n) for n in range(10_500)])
+    assert [r.row for r in store.rejects(limit=20_000)] == list(range(12_501, 22_501))
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("белгісіз метрика ‘CH₄’", "белгісіз метрика ‘CH₄’"),
+        ("", ""),
+        ("a\x1b[2J\r\n\x00b", "a\\x1b[2J\\r\\n\\x00b"),
+        ("evil\u202egnp.exe", "evil\\u202egnp.exe"),
+        ("half \ud800", "half \\ud800"),
+        ("x" * 200, "x" * 200),
+        ("x" * 201, "x" * 199 + "…"),
+        ("\x00" * 50, "\\x00" * 50),
+        ("\x00" * 51, "\\x00" * 49 + "…"),
+        ("x" * 1_000_000, "x" * 199 + "…"),
+    ],
+    ids=["words", "empty", "terminal", "direction", "surrogate", "fits", "long", "full", "escapes", "huge"],
+)
+def test_texts_of_strangers_are_short_and_printable(store: RecordStore, given: str, kept: str) -> None:
+    """No control character, no lone surrogate and no more than 200 characters come out of the table."""
+    store.reject([rejected(source=given, reason=given, detail=given)])
+    assert list(store.rejects()) == [rejected(source=kept, reason=kept, detail=kept, row=1)]
+    store.reject(store.rejects())
+    assert store.rejects(after=1)[0].detail == kept
+
+
+def test_rejects_leave_the_journal_alone(store: RecordStore) -> None:
+    """Rubbish between two events is in neither the journal nor its rows."""
+    store.append([event(alert(1))])
+    store.reject([rejected()])
+    assert store.append([event(alert(2))])[0].row == 2
+    assert store.verify() == 2

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.record_examples import alert, event, point
+from conformance.record_examples import alert, event, point, rejected
 from minewatch.contracts import AlertQuery, AlertState
 from minewatch.errors import StoreBusy, StoreError
 from minewatch.store.record_settings import RecordSettings
@@ -213,6 +213,41 @@ def test_a_commit_is_on_the_disk_before_the_call_returns(store: SqliteRecords) -
     with store.engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+
+
+def test_rejects_are_a_transaction_that_does_not_wait(tmp_path: Path) -> None:
+    """While another process holds the file rejects give up at once, however patient the journal is."""
+    with closing(opened(tmp_path, busy_timeout_s=60.0)) as writer:
+        with closing(sqlite3.connect(tmp_path / FILE)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StoreBusy, match="tried again"):
+                writer.reject([rejected()])
+            other.rollback()
+        writer.reject([rejected()])
+        assert len(writer.rejects()) == 1
+
+
+def test_a_reader_sees_rejects_and_cannot_write_them(store: SqliteRecords, tmp_path: Path) -> None:
+    """Any process reads the table, only the writer adds to it."""
+    store.reject([rejected()])
+    with closing(opened(tmp_path, writer=False)) as reader:
+        assert list(reader.rejects()) == [rejected(row=1)]
+        with pytest.raises(StoreError, match="open the writer"):
+            reader.reject([rejected()])
+
+
+def test_records_of_the_first_version_are_brought_up_to_date(store: SqliteRecords, tmp_path: Path) -> None:
+    """A file without a reject table gets one, and keeps its journal; until then a reader is told to wait."""
+    store.append([event(alert(1))])
+    store.close()
+    with closing(sqlite3.connect(tmp_path / FILE)) as connection, connection:
+        connection.execute("DROP TABLE rejected")
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    with pytest.raises(StoreError, match="of revision 0001"):
+        opened(tmp_path, writer=False)
+    with closing(opened(tmp_path)) as again:
+        again.reject([rejected()])
+        assert (len(again.rejects()), again.verify()) == (1, 1)
 
 
 def test_a_relative_path_starts_at_the_folder(tmp_path: Path) -> None:

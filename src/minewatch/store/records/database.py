@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,17 +18,18 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 WRITES = {"begin": "IMMEDIATE"}
 
 
-def connect(path: Path, *, busy_timeout_s: float, writer: bool) -> Engine:
+def connect(path: Path, *, busy_timeout_s: float, writer: bool, durable: bool = True) -> Engine:
     """Open the file. The writer creates it and migrates it; a reader asks for a file that is up to date.
 
-    Raises StoreError, StoreBusy.
+    What a commit wrote is on the disk when it returns, unless the writer asks for one that is not
+    ``durable``. Raises StoreError, StoreBusy.
     """
     if writer:
         _make_folder(path)
     elif not path.is_file():
         raise StoreError(f"{path}: there is no record store yet. Start the core first, it creates it.")
     engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": busy_timeout_s})
-    event.listen(engine, "connect", _prepare_writer if writer else _prepare_reader)
+    event.listen(engine, "connect", _preparation(writer=writer, durable=durable))
     event.listen(engine, "begin", _begin)
     try:
         with explained(path):
@@ -74,18 +75,16 @@ def _make_folder(path: Path) -> None:
         ) from None
 
 
-def _prepare_writer(connection: sqlite3.Connection, _record: Any) -> None:
-    _prepare(connection, "journal_mode = WAL", "synchronous = FULL", "recursive_triggers = ON")
+def _preparation(*, writer: bool, durable: bool) -> Callable[[sqlite3.Connection, Any], None]:
+    synchronous = "FULL" if durable else "NORMAL"
+    pragmas = ("journal_mode = WAL", f"synchronous = {synchronous}", "recursive_triggers = ON")
 
+    def prepare(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves, see _begin
+        for pragma in pragmas if writer else ("query_only = ON",):
+            connection.execute(f"PRAGMA {pragma}")
 
-def _prepare_reader(connection: sqlite3.Connection, _record: Any) -> None:
-    _prepare(connection, "query_only = ON")
-
-
-def _prepare(connection: sqlite3.Connection, *pragmas: str) -> None:
-    connection.isolation_level = None  # we say BEGIN ourselves, see _begin
-    for pragma in pragmas:
-        connection.execute(f"PRAGMA {pragma}")
+    return prepare
 
 
 def _begin(connection: Connection) -> None:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
 
-from minewatch.contracts import Alert, AlertEvent, AlertQuery, PointInfo
+from minewatch.contracts import Alert, AlertEvent, AlertQuery, PointInfo, Rejected
 from minewatch.errors import NotFound
 from minewatch.store.records import journal, listing
+from minewatch.store.records.rejects import KEPT, kept
 
 
 class MemoryRecords:
-    """Keeps events, alerts and points in memory and behaves as the store on disk does."""
+    """Keeps events, alerts, points and rejects in memory and behaves as the store on disk does."""
 
     def __init__(self) -> None:
         self._rows: list[tuple[AlertEvent, str, str]] = []  # event, its text, the hash before it
         self._by_key: dict[str, AlertEvent] = {}
         self._alerts: dict[str, Alert] = {}
         self._points: dict[int, PointInfo] = {}
+        self._rejects: deque[Rejected] = deque(maxlen=KEPT)
         self._lock = threading.Lock()
 
     def append(self, events: Sequence[AlertEvent]) -> Sequence[AlertEvent]:
@@ -67,6 +72,17 @@ class MemoryRecords:
     def points(self) -> Mapping[int, PointInfo]:
         """Return every point by its index."""
         return dict(sorted(self._points.items()))
+
+    def reject(self, rows: Sequence[Rejected]) -> None:
+        """Keep what was not taken, the newest rows of it."""
+        with self._lock:
+            last = self._rejects[-1].row if self._rejects else 0
+            self._rejects.extend(replace(kept(row), row=last + n) for n, row in enumerate(rows, 1))
+
+    def rejects(self, *, after: int = 0, limit: int = 100) -> Sequence[Rejected]:
+        """Return the rejects after a row, in order."""
+        with self._lock:
+            return list(islice((row for row in self._rejects if row.row > after), limit))
 
     def verify(self) -> int:
         """Walk the journal and return its rows. Raises StoreError naming the first bad row."""

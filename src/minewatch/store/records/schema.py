@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, MetaData, Table
 from sqlalchemy import Text as Words
 
-REVISION = "0001"  # the newest migration
+REVISION = "0002"  # the newest migration
 
 metadata = MetaData()
 
@@ -59,4 +59,14 @@ POINT = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("place", Words, nullable=False),
     Column("info", Words, nullable=False),
+)
+
+REJECTED = Table(
+    "rejected",
+    metadata,
+    Column("row", Integer, primary_key=True),
+    Column("time_ns", BigInteger, nullable=False),
+    Column("source", Words, nullable=False),
+    Column("reason", Words, nullable=False),
+    Column("detail", Words, nullable=False),
 )

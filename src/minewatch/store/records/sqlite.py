@@ -12,6 +12,7 @@ from sqlalchemy import (
     Connection,
     Select,
     and_,
+    delete,
     func,
     insert,
     literal_column,
@@ -20,17 +21,19 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from minewatch.contracts import Alert, AlertEvent, AlertQuery, PointInfo
+from minewatch.contracts import Alert, AlertEvent, AlertQuery, PointInfo, Rejected
 from minewatch.errors import NotFound, StoreError
 from minewatch.store.records import journal, listing
 from minewatch.store.records.database import WRITES, connect, explained
+from minewatch.store.records.rejects import KEPT, kept
 from minewatch.store.records.rows import ALERT_COLUMNS, alert_of, info_of, point_of, row_of
-from minewatch.store.records.schema import ALERT, ALERT_EVENT, POINT
+from minewatch.store.records.schema import ALERT, ALERT_EVENT, POINT, REJECTED
 
 WRITTEN = Counter("minewatch_records_events_total", "Events offered to the journal.", ["result"])
 OPEN = ALERT.c.state != literal_column("'normal'")  # as the partial index has it, else it does not serve
 KEYS_AT_ONCE = 500  # SQLite takes 999 parameters in its oldest builds
 ROWS_AT_ONCE = 10_000
+REJECTS_WAIT_S = 0.05  # for another process that holds the file: alerts come first
 
 
 class SqliteRecords:
@@ -39,6 +42,12 @@ class SqliteRecords:
     def __init__(self, path: Path, *, busy_timeout_s: float, writer: bool) -> None:
         self._path = path
         self.engine = connect(path, busy_timeout_s=busy_timeout_s, writer=writer)
+        # rejects need no wait for the disk: a power cut may take the last of them, never an alert's time
+        self._loose = (
+            connect(path, busy_timeout_s=min(busy_timeout_s, REJECTS_WAIT_S), writer=True, durable=False)
+            if writer
+            else self.engine
+        )
 
     def append(self, events: Sequence[AlertEvent]) -> Sequence[AlertEvent]:
         """Write events and the alerts they leave behind, in one transaction.
@@ -127,6 +136,35 @@ class SqliteRecords:
             rows = connection.execute(select(POINT.c.id, POINT.c.info).order_by(POINT.c.id)).all()
         return {index: point_of(info) for index, info in rows}
 
+    def reject(self, rows: Sequence[Rejected]) -> None:
+        """Keep what was not taken, the newest rows of it; not yet on the disk when it returns."""
+        if not rows:
+            return
+        values = [
+            {"time_ns": row.time_ns, "source": row.source, "reason": row.reason, "detail": row.detail}
+            for row in map(kept, rows)
+        ]
+        oldest = select(func.max(REJECTED.c.row) - KEPT).scalar_subquery()
+        with (
+            explained(self._path),
+            self._loose.connect().execution_options(**WRITES) as connection,
+            connection.begin(),
+        ):
+            connection.execute(insert(REJECTED), values)
+            connection.execute(delete(REJECTED).where(REJECTED.c.row <= oldest))
+
+    def rejects(self, *, after: int = 0, limit: int = 100) -> Sequence[Rejected]:
+        """Return the rejects after a row, in order."""
+        columns = REJECTED.c
+        statement = (
+            select(columns.time_ns, columns.source, columns.reason, columns.detail, columns.row)
+            .where(columns.row > after)
+            .order_by(columns.row)
+            .limit(limit)
+        )
+        with explained(self._path), self.engine.connect() as connection:
+            return [Rejected(*row) for row in connection.execute(statement)]
+
     def verify(self) -> int:
         """Walk the whole journal and return its rows. Raises StoreError naming the first bad row.
 
@@ -150,6 +188,7 @@ class SqliteRecords:
 
     def close(self) -> None:
         """Let go of the file."""
+        self._loose.dispose()
         self.engine.dispose()
 
 
