@@ -11,7 +11,7 @@ import selectors
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from minewatch.alerts.packs import paths as rule_files
 from minewatch.alerts.rules import load as load_rules
 from minewatch.app import snapshot
 from minewatch.app.clock import SystemClock
+from minewatch.app.delivery import Unnumbered
 from minewatch.app.link import Frame, Link, pack, pack_readings, read, unpack_readings
 from minewatch.app.pipeline import NAMES, Pipeline
 from minewatch.config import Config
@@ -33,9 +34,11 @@ from minewatch.contracts import (
     AlertEvent,
     Clock,
     Command,
+    Deliveries,
     GatewayInfo,
     PointInfo,
     Push,
+    ReadingBatch,
     SystemState,
     Watermark,
 )
@@ -80,6 +83,7 @@ class Core:
         self._selector = selectors.DefaultSelector()
         self._peers: list[Peer] = []
         self._holding = False
+        self._unnumbered = Unnumbered()
         self._ingest_status: dict[str, Any] = {"problem": "not connected yet", "metrics": ""}
         self._questions: queue.SimpleQueue[tuple[Peer, dict[str, Any]] | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[tuple[Peer, bytes]] = queue.SimpleQueue()
@@ -248,17 +252,22 @@ class Core:
         rows, messages = body["rows"], body["messages"]
         if rows or messages:
             batch, deliveries = unpack_readings(frame.columns, rows, messages)
-            fresh = self.pipeline.ledger.admit(deliveries, peer.spools)
-            if not fresh.all():
-                keep = np.repeat(fresh, deliveries.rows)
-                READINGS.labels("repeated").inc(int(len(keep) - np.count_nonzero(keep)))
-                batch = batch.take(keep)
-            READINGS.labels("taken").inc(len(batch))
-            located = type(batch)(
-                peer.points[batch.point], batch.ts_ns, batch.value, batch.quality, batch.historical
-            )
-            events += self.pipeline.take(located, now)
+            located = replace(batch, point=peer.points[batch.point])
+            events += self.pipeline.take(self._once(peer, located, deliveries), now)
         self._tell(events)
+
+    def _once(self, peer: Peer, batch: ReadingBatch, deliveries: Deliveries) -> ReadingBatch:
+        """Return the readings that the service does not hold yet."""
+        fresh = np.repeat(self.pipeline.ledger.admit(deliveries, peer.spools), deliveries.rows)
+        unnumbered = deliveries.msg_id < 0
+        if unnumbered.any():
+            spooled = np.array([bool(peer.spools.get(s, ("", ""))[1]) for s in deliveries.spool.tolist()])
+            self._unnumbered.note(batch.take(np.repeat(unnumbered & spooled, deliveries.rows)))
+        fresh &= self._unnumbered.fresh(batch)
+        taken = int(np.count_nonzero(fresh))
+        READINGS.labels("taken").inc(taken)
+        READINGS.labels("repeated").inc(len(fresh) - taken)
+        return batch if taken == len(fresh) else batch.take(fresh)
 
     def _learn(self, peer: Peer, infos: dict[int, PointInfo]) -> None:
         size = max(max(infos) + 1, len(peer.points))

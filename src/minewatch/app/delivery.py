@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from minewatch.contracts import B1, Deliveries, Watermark
+from minewatch.contracts import B1, Deliveries, ReadingBatch, Watermark
 
 SpoolName = tuple[str, str]  # gateway as site/gateway, identity of its spool file
 
@@ -93,3 +93,30 @@ class Ledger:
     def stored(self, marks: Sequence[Watermark]) -> None:
         """Take note that these watermarks are in the store, as they stand now."""
         self._changed.difference_update((mark.gateway, mark.spool) for mark in marks)
+
+
+class Unnumbered:
+    """Readings that came without an id from a gateway that has a spool: its disk refused them just then.
+
+    Such a gateway sends live readings at once, so that no alert waits for a disk, and again with an id, as
+    history, when its disk is back. Then they are known here by point and time. Bounded: the oldest are
+    forgotten first.
+    """
+
+    def __init__(self, most: int = 500_000) -> None:
+        self._most = most
+        self._known: dict[tuple[int, int], None] = {}
+
+    def note(self, batch: ReadingBatch) -> None:
+        """Remember readings that have just been taken."""
+        for reading in zip(batch.point.tolist(), batch.ts_ns.tolist(), strict=True):
+            self._known[reading] = None
+        while len(self._known) > self._most:
+            del self._known[next(iter(self._known))]
+
+    def fresh(self, batch: ReadingBatch) -> B1:
+        """Return which readings were not noted; those that were are forgotten with that."""
+        if not self._known or not batch.historical.any():
+            return np.ones(len(batch), np.bool_)
+        rows = zip(batch.point.tolist(), batch.ts_ns.tolist(), batch.historical.tolist(), strict=True)
+        return np.array([not (past and self._known.pop((p, t), 0) is None) for p, t, past in rows], np.bool_)

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minewatch.app.delivery import Ledger
-from minewatch.contracts import Deliveries, Watermark
+from minewatch.app.delivery import Ledger, Unnumbered
+from minewatch.contracts import Deliveries, ReadingBatch, Watermark
 
 NAMES = {0: ("mine/gw-1", "spool-a"), 1: ("mine/gw-2", "spool-b")}
 
@@ -89,3 +89,21 @@ def test_every_id_is_new_exactly_once(batches: list[list[int]]) -> None:
         mark = ledger.changed()[0]
         assert mark.upto == upto
         assert set(mark.above) == {number for number in seen if number > upto}
+
+
+def test_a_reading_without_an_id_is_known_when_it_comes_again_as_history() -> None:
+    """A gateway whose disk refused sends a reading twice; the second time it is not new, and only then."""
+    known = Unnumbered()
+    known.note(ReadingBatch.of([3, 4], [10, 10], [0.1, 0.2]))
+    again = ReadingBatch.of([3, 3, 4], [10, 11, 10], [0.1, 0.1, 0.2], historical=True)
+    assert known.fresh(ReadingBatch.of([3], [10], [0.1])).all()
+    assert known.fresh(again).tolist() == [False, True, False]
+    assert known.fresh(again).all()
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    """The oldest readings without an id are forgotten first."""
+    known = Unnumbered(most=2)
+    known.note(ReadingBatch.of([1, 2, 3], [5, 5, 5], [0.0, 0.0, 0.0]))
+    back = ReadingBatch.of([1, 2, 3], [5, 5, 5], [0.0, 0.0, 0.0], historical=True)
+    assert known.fresh(back).tolist() == [True, False, False]
