@@ -39,6 +39,7 @@ from minewatch.contracts import (
     PointInfo,
     Push,
     ReadingBatch,
+    Rejected,
     SystemState,
     Watermark,
 )
@@ -157,6 +158,7 @@ class Core:
         if steady >= self._next_tick:
             self._next_tick = steady + SECOND // 2
             self._tell(self.pipeline.tick(self.clock.now_ns()))
+            self.pipeline.rejects.write(self.clock.now_ns())
         if steady >= self._next_push:
             self._next_push = steady + SECOND // 10
             latest = self.pipeline.points.latest(changed_only=True)
@@ -179,6 +181,7 @@ class Core:
         self._questions.put(None)
         self._asker.join(5)
         self._acknowledge(self.pipeline.flush())
+        self.pipeline.rejects.flush(self.clock.now_ns())
         self._snapshot()
         for peer in self._peers:
             peer.link.close()
@@ -249,6 +252,7 @@ class Core:
         events: tuple[AlertEvent, ...] = ()
         for gateway in body["gateways"]:
             events += self.pipeline.link(read(GatewayInfo, gateway), now)
+        self.pipeline.rejects.take([read(Rejected, row) for row in body["rejects"]])
         rows, messages = body["rows"], body["messages"]
         if rows or messages:
             batch, deliveries = unpack_readings(frame.columns, rows, messages)

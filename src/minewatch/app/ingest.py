@@ -15,6 +15,7 @@ from prometheus_client import REGISTRY, generate_latest
 
 from minewatch.app.clock import SystemClock
 from minewatch.app.link import Link, pack, pack_readings, read
+from minewatch.app.rejects import of_intake
 from minewatch.config import Config
 from minewatch.contracts import Watermark
 from minewatch.errors import WireError
@@ -57,13 +58,14 @@ def _connect(config: Config) -> Link | None:
 
 
 def _hand_over(config: Config, link: Link, stop: Callable[[], bool]) -> None:
-    source = MqttSource(config.ingest, SystemClock())
+    clock = SystemClock()
+    source = MqttSource(config.ingest, clock)
     next_status = 0.0
     try:
         while not stop():
             intake = source.poll(0.05, link.socket)
             if intake is not None:
-                link.send(pack_intake(intake))
+                link.send(pack_intake(intake, clock.now_ns()))
             for frame in link.receive():
                 if frame.kind == "ack":
                     source.acknowledge([read(Watermark, mark) for mark in frame.body])
@@ -76,12 +78,13 @@ def _hand_over(config: Config, link: Link, stop: Callable[[], bool]) -> None:
         source.close()
 
 
-def pack_intake(intake: Intake) -> bytes:
+def pack_intake(intake: Intake, now_ns: int) -> bytes:
     """Return what a poll brought as a frame."""
     body = {
         "points": intake.points,
         "spools": intake.spools,
         "gateways": intake.gateways,
+        "rejects": of_intake(intake, now_ns),
         "rows": len(intake.batch),
         "messages": len(intake.deliveries.msg_id),
     }

@@ -22,6 +22,7 @@ from minewatch.alerts.book import AlertBook
 from minewatch.alerts.rules import RuleSet
 from minewatch.app.delivery import Ledger
 from minewatch.app.points import Points
+from minewatch.app.rejects import Rejects
 from minewatch.contracts import (
     B1,
     I4,
@@ -79,6 +80,7 @@ class Pipeline:
         self.gateways: dict[str, GatewayInfo] = {}
         self.started_ns = now_ns
         self.readings = 0
+        self.rejects = Rejects(records)
         self.store_problem = ""
         self.record_problem = ""
         self._unrecorded: list[AlertEvent] = []
@@ -266,6 +268,7 @@ class Pipeline:
         self.ledger.stored(marks)
         if written.rejected:
             log.error("store rejected readings", rejected=written.rejected, reasons=dict(written.reasons))
+            self.rejects.refused(written.reasons)
 
     # ---- restart -------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from minewatch.alerts.rules import load as load_rules
 from minewatch.alerts.settings import AlertSettings
 from minewatch.app.pipeline import NAMES, Pipeline
 from minewatch.app.present import Tally, event_json, event_line, summary
+from minewatch.app.rejects import of_recording
 from minewatch.contracts import AlertEvent, ReadingBatch
 from minewatch.detect.settings import DetectSettings
 from minewatch.errors import ConfigError
@@ -74,10 +75,11 @@ def replay(
                 where=str(files[0]),
                 mend="Check [file] time, zone and the columns of the map.",
             )
-        pipeline = open_pipeline(rule_dirs, where, keep=folder is not None, start_ns=int(first.ts_ns[0]))
+        now = int(first.ts_ns[0])
+        pipeline = open_pipeline(rule_dirs, where, keep=folder is not None, start_ns=now)
         rows = pipeline.register(recording.points)
         began = time.monotonic()
-        sent = 0
+        sent = noted = 0
         for batch in _with_first(first, batches):
             if speed is not None:
                 _wait(began, (int(batch.ts_ns[0]) - int(first.ts_ns[0])) / 1e9 / speed)
@@ -89,8 +91,12 @@ def replay(
             show(pipeline.take(located, now, replayed=True))
             show(pipeline.tick(now))
             pipeline.flush()
+            pipeline.records.reject(of_recording(recording.rejects[noted:], now))
+            noted = len(recording.rejects)
         seconds = time.monotonic() - began
         pipeline.flush()
+        pipeline.records.reject(of_recording(recording.rejects[noted:], now))
+        pipeline.rejects.flush(now)
         counts = pipeline.telemetry.counts()
         for reject in recording.rejects[:10]:
             note(f"row left out: {reject}")
