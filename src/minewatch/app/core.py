@@ -84,6 +84,7 @@ class Core:
         self._selector = selectors.DefaultSelector()
         self._peers: list[Peer] = []
         self._holding = False
+        self._broker_seen = False
         self._unnumbered = Unnumbered()
         self._ingest_status: dict[str, Any] = {"problem": "not connected yet", "metrics": ""}
         self._questions: queue.SimpleQueue[tuple[Peer, dict[str, Any]] | None] = queue.SimpleQueue()
@@ -231,6 +232,9 @@ class Core:
             self._request(peer, frame.body)
         elif frame.kind == "status":
             self._ingest_status = frame.body
+            if not frame.body["problem"] and not self._broker_seen:
+                self._broker_seen = True  # from here on a gateway that lives has had its chance to say so
+                self.pipeline.expect_gateways(self.clock.now_ns())
         elif frame.kind == "hello":
             peer.role = str(frame.body["role"])
             if peer.role == "serve":
@@ -428,7 +432,6 @@ def open_pipeline(config: Config, clock: Clock) -> Pipeline:
     book = AlertBook(config.alerts, records, started_ns=now)
     pipeline = Pipeline(config.detect, rules, book, telemetry, records, now_ns=now)
     snapshot.load(pipeline, config.data / "state.bin", now)
-    pipeline.expect_gateways(now)
     return pipeline
 
 

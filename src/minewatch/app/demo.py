@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ def run_demo(
         )
         with own_folder(config), bind(config.serve) as listener:
             settings = write_settings(config.run, broker_port)
-            before = _counts(config)
+            before = _baseline(config)
             keeper = service(config, listener)
             keeper.parts.insert(0, Part("broker", run_broker, (settings,)))
             viewer = Viewer(address(listener))
@@ -177,6 +178,17 @@ def _counts(config: Config) -> Counts:
     """Count what the telemetry store holds, by a query of our own; the service must not run."""
     with contextlib.closing(open_telemetry(config.telemetry_settings)) as telemetry:
         return telemetry.counts()
+
+
+def _baseline(config: Config) -> Counts:
+    """Return what the store held before the first demo in this folder: a server may hold others' readings.
+
+    The agents' counters in a kept folder go on from demo to demo, and so does what is counted against them.
+    """
+    file = config.data / "demo-baseline.json"
+    if not file.exists():
+        file.write_text(json.dumps(asdict(_counts(config))))
+    return Counts(**json.loads(file.read_text()))
 
 
 def _summarise(config: Config, seconds: float, sent: int, viewer: Viewer, before: Counts) -> dict[str, Any]:

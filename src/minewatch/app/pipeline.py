@@ -144,6 +144,8 @@ class Pipeline:
     def expect_gateways(self, now_ns: int) -> None:
         """Wait for the gateways that points were known by before a start: one that stays away is told."""
         for site, gateway in {(info.site, info.gateway) for info in self.points.infos}:
+            if f"{site}/{gateway}" in self.gateways:
+                continue
             self.link(GatewayInfo(site, gateway, False, now_ns, 0), now_ns)
 
     # ---- readings ------------------------------------------------------------------------------
