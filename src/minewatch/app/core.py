@@ -235,6 +235,8 @@ class Core:
             if not frame.body["problem"] and not self._broker_seen:
                 self._broker_seen = True  # from here on a gateway that lives has had its chance to say so
                 self.pipeline.expect_gateways(self.clock.now_ns())
+        elif frame.kind == "bye":
+            peer.role = ""  # an orderly end is no loss
         elif frame.kind == "hello":
             peer.role = str(frame.body["role"])
             if peer.role == "serve":

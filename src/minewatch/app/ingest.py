@@ -74,6 +74,7 @@ def _hand_over(config: Config, link: Link, stop: Callable[[], bool]) -> None:
                 link.send(
                     pack("status", {"part": "broker", "problem": source.problem, "metrics": _metrics()})
                 )
+        link.send(pack("bye"))
     finally:
         source.close()
 
