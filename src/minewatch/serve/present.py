@@ -19,6 +19,7 @@ from minewatch.contracts import (
     PointInfo,
     Quality,
     ReadingBatch,
+    Rejected,
     SystemState,
     Text,
 )
@@ -157,6 +158,11 @@ def gateway(g: GatewayInfo) -> Json:
         "sequence_gaps": g.sequence_gaps,
         "rebirths": g.rebirths,
     }
+
+
+def reject(r: Rejected) -> Json:
+    """Present what was not taken."""
+    return {"row": r.row, "time": iso(r.time_ns), "source": r.source, "reason": r.reason, "detail": r.detail}
 
 
 def state(s: SystemState, now_ns: int) -> Json:

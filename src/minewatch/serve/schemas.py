@@ -102,6 +102,13 @@ GATEWAY: dict[str, Any] = {
     "sequence_gaps": 0,
     "rebirths": 1,
 }
+REJECT: dict[str, Any] = {
+    "row": 7,
+    "time": LATER,
+    "source": "spBv1.0/karaganda/DDATA/gw-longwall/MM261",
+    "reason": "unknown-metric",
+    "detail": "alias 9 is in no birth",
+}
 
 
 class Out(BaseModel):
@@ -365,6 +372,25 @@ class GatewayList(Out):
 
     items: list[GatewayOut]
     next: str | None
+
+
+class RejectOut(Out):
+    """A message, metric or row of a recording that was not taken."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [REJECT]})
+
+    row: int = Field(description="Its place in the table; rows go on counting when old ones are left out")
+    time: Time
+    source: str = Field(max_length=200, description="Topic or file; printable, as are the other texts")
+    reason: str = Field(max_length=200, description="A stable word")
+    detail: str = Field(max_length=200, description="What was wrong; a text from outside, show it as text")
+
+
+class RejectList(Out):
+    """A page of what was not taken."""
+
+    items: list[RejectOut]
+    next: str | None = Field(description="The row to go on after")
 
 
 class Alive(Out):

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from minewatch.contracts import ReadingBatch
+from minewatch.contracts import ReadingBatch, Rejected
 from unit.serve.stage import GATEWAY, LIMIT, NOW, S, Stage, alert, point
 
 
@@ -23,7 +23,7 @@ def logged() -> Iterator[MutableSequence[MutableMapping[str, Any]]]:
 
 @pytest.fixture
 def stage() -> Stage:
-    """A mine with two points, one limit, one gateway, three alerts."""
+    """A mine with two points, one limit, one gateway, three alerts, one message that was not taken."""
     made = Stage()
     made.records.save_points(
         {
@@ -39,4 +39,5 @@ def stage() -> Stage:
     made.journal(
         alert("a1"), alert("a2", zone="belt-3", priority=3, raised_ns=NOW - 60 * S), alert("a3", priority=2)
     )
+    made.records.reject([Rejected(NOW, "spBv1.0/karaganda/DDATA/gw-longwall/MM261", "payload", "cut\x00off")])
     return made

@@ -79,6 +79,9 @@ def test_what_is_sent_is_what_is_promised(stage: Stage) -> None:
     assert set(present.alert(first.alert)) == set(schemas.ALERT)
     assert set(present.point(0, stage.records.points()[0], None)) == set(schemas.POINT)
     assert set(present.gateway(stage.core.gateways[0])) == set(schemas.GATEWAY)
+    [bad] = stage.records.rejects()
+    schemas.RejectOut.model_validate(present.reject(bad))
+    assert set(present.reject(bad)) == set(schemas.REJECT)
 
 
 def lively() -> Stage:
