@@ -22,7 +22,7 @@ MAGIC = b"minewatch detect\n"
 DIGEST_BYTES = 32
 HEAD = struct.Struct("<II")  # layout version, length of the description that follows
 KEPT = ("track", "shift", "rise", "stel", "twa")  # of a point's row; the rest is what its birth says
-CHART = ("mean", "variance", "high", "low", "seen")
+CHART = ("mean", "variance", "high", "low", "seen", "lag", "echo")
 MEND = "Delete the file: detectors start anew and are judging again after their warm-up."
 
 
@@ -50,6 +50,8 @@ def empty(capacity: int, sentinels: int = 1) -> State:
             low=np.zeros(capacity, single),
             floor=np.zeros(capacity, single),
             seen=np.zeros(capacity, single),
+            lag=np.zeros(capacity, single),
+            echo=np.zeros(capacity, single),
         ),
         limit_first=np.zeros(capacity + 1, np.int64),
         limit=np.zeros(0, LIMIT),
@@ -81,7 +83,7 @@ def describe(state: State, p: int, info: PointInfo, settings: DetectSettings) ->
     state.sentinel[p, : len(info.sentinels)] = info.sentinels
     span = high - low
     floor = settings.noise_floor * span if math.isfinite(span) else 0.0
-    state.chart.floor[p] = min(max(info.resolution, floor), 1e30)
+    state.chart.floor[p] = min(max(info.resolution, floor), 1e15)
     if row["track"]["heard_ns"] == NONE and info.valid_from_ns > 0:
         row["track"]["heard_ns"] = info.valid_from_ns  # it is expected to speak from there on
 

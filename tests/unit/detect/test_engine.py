@@ -136,6 +136,35 @@ def test_hear_begins_a_silence_anew(engine):
     assert [row[2] for row in told(engine.tick(START + 91 * S))] == [START + 90 * S]
 
 
+def test_silence_is_judged_by_the_clock_that_heard(engine):
+    """With the service's clock given, a sender an hour off is neither silent nor immune to silence."""
+    engine.set_limits(limits((5, 0, 10, 30.0)))
+    for i in range(5):
+        found = engine.step(batch([(0, START + (3600 + 20 * i) * S, 0.5)]), heard_ns=START + 20 * i * S)
+        assert told(found.transitions) == []
+        assert told(engine.tick(START + (20 * i + 19) * S)) == []
+    assert [row[1] for row in told(engine.tick(START + 111 * S))] == [START + 110 * S]
+    doubted = batch([(0, START - 7200 * S, 0.5, Quality.UNCERTAIN_CLOCK)])
+    found = engine.step(doubted, heard_ns=START + 115 * S)
+    assert [(row[1], row[3]) for row in told(found.transitions)] == [(START + 115 * S, False)]
+
+
+def test_behind_tells_which_rows_would_be_late(engine):
+    """The caller can see, before a step, which rows are not after their point's last reading."""
+    engine.step(batch([(0, START, 0.5)]))
+    rows = batch([(0, START, 0.5), (0, START + 1, 0.5), (1, START - S, 0.5)])
+    assert engine.behind(rows).tolist() == [True, False, False]
+    assert engine.late == 0
+
+
+def test_a_clock_that_stepped_back_does_not_stretch_a_delay(engine):
+    """A condition that began in a doubted future counts its delay anew from the step back."""
+    engine.set_limits(limits((5, 0, 0, 1.0, 0, 0.0, 10)))
+    engine.step(batch([(0, START + 3600 * S, 2.0, Quality.UNCERTAIN_CLOCK)]))
+    found = engine.step(batch([(0, START + i * S, 2.0) for i in range(11)]))
+    assert [row[1:3] for row in told(found.transitions)] == [(START + 10 * S, START)]
+
+
 def test_resume_takes_over_what_the_alert_book_says(engine):
     """After a restart without detector state an alert that stands in the book can still clear."""
     engine.set_limits(limits((5, 0, 0, 1.0), (6, 1, 0, 1.0)))

@@ -95,7 +95,7 @@ Row: TypeAlias = Any  # one row of a structured array: numpy cannot say of which
 
 
 class Chart(NamedTuple):
-    """The change chart as columns, 32 bytes a point: a loop over neighbours becomes vector instructions."""
+    """The change chart as columns, 40 bytes a point: a loop over neighbours becomes vector instructions."""
 
     mean: NDArray[np.float64]
     variance: NDArray[np.float64]
@@ -103,6 +103,8 @@ class Chart(NamedTuple):
     low: NDArray[np.float32]
     floor: NDArray[np.float32]  # the least sigma
     seen: NDArray[np.float32]  # readings learned, as far as it matters
+    lag: NDArray[np.float32]  # how far the reading before lay from the mean
+    echo: NDArray[np.float32]  # covariance of neighbouring readings
 
 
 class State(NamedTuple):

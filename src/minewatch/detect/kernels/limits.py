@@ -38,9 +38,7 @@ def judge(limit: Row, value: float, t: int) -> int:
         limit["since_ns"] = NONE
         return NONE
     since: int = limit["since_ns"]
-    if (
-        since == NONE or since > t
-    ):  # a clock that stepped back begins the delay anew, or it would last as long
+    if since == NONE or since > t:  # a clock that stepped back must not stretch the delay by its step
         since = t
     if t - since < delay:
         limit["since_ns"] = since
