@@ -88,12 +88,14 @@ async def test_documentation_without_its_viewer_is_explained(
     assert "/api/v1/openapi.json" in page.text
 
 
-def test_the_viewer_is_found_where_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The files are looked for in the installed distribution, without importing it."""
-    folder = tmp_path / "fastapi_offline" / "static"
-    folder.mkdir(parents=True)
-    (folder.parent / "__init__.py").write_text("raise RuntimeError('imported')")
+def test_the_viewer_is_the_own_copy_of_the_page_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its files are taken from where the page build puts them; half a copy counts as none."""
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    monkeypatch.setattr(pages, "STATIC", tmp_path)
     for name in pages.SWAGGER:
+        assert pages.swagger_files() is None
         (folder / name).write_text(name)
-    monkeypatch.syspath_prepend(tmp_path)
     assert pages.swagger_files() == folder
