@@ -30,7 +30,6 @@ BENCHES = (
     Bench("detect", "detect"),
     Bench("store", "store"),
     Bench("replay", "replay"),
-    Bench("edge", "edge"),
     Bench("push", "push"),
     Bench("service", "service"),
 )
@@ -48,9 +47,12 @@ BARS: dict[str, tuple[str, float]] = {
     "service.duplicate_1": ("<=", 0),
     "service.latency_p99": ("<=", 250),
     "replay.readings": (">=", 300_000),
-    "detect.change_1e4": ("<=", 6.0),
-    "detect.change_1e5": ("<=", 6.0),
-    "detect.change_1e6": ("<=", 6.0),
+    "store.duckdb.write_20000": (">=", 500_000),
+    "store.duckdb.row_20000": ("<=", 8.0),
+    "store.duckdb.buckets": ("<=", 50.0),
+    "detect.change.10000": ("<=", 6.0),
+    "detect.change.100000": ("<=", 6.0),
+    "detect.change.1000000": ("<=", 6.0),
 }
 LINE = re.compile(
     r"^(?P<name>[a-z]+\.[\w.-]+) (?:(?P<value>-?[\d.eE+-]+) (?P<unit>\S+)|(?P<skip>skipped: .+))$"

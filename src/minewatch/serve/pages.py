@@ -85,9 +85,9 @@ def install(app: FastAPI, static: Path = STATIC) -> None:
         if swagger_files() is None:
             return plain(
                 "minewatch: HTTP API",
-                en="The viewer of this page is not installed. Run: pip install fastapi-offline",
-                ru="Просмотрщик этой страницы не установлен. Выполните: pip install fastapi-offline",
-                kk="Бұл беттің көрсеткіші орнатылмаған. Орындаңыз: pip install fastapi-offline",
+                en="The viewer of this page is not built. In a checkout run: make pages",
+                ru="Просмотрщик этой страницы не собран. В рабочей копии выполните: make pages",
+                kk="Бұл беттің көрсеткіші құрастырылмаған. Жұмыс көшірмесінде орындаңыз: make pages",
             )
         return HTMLResponse(DOCS, headers={"Cache-Control": FRESH})
 

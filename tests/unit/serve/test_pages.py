@@ -84,7 +84,7 @@ async def test_documentation_without_its_viewer_is_explained(
     async with stage.client() as client:
         page = await client.get("/docs")
         assert (await client.get("/docs/swagger-ui.css")).status_code == 404
-    assert "fastapi-offline" in page.text
+    assert "make pages" in page.text
     assert "/api/v1/openapi.json" in page.text
 
 
