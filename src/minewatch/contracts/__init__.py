@@ -1,0 +1,83 @@
+"""Every type and Protocol that crosses a room boundary.
+
+The hot path is columnar (numpy arrays of equal length), the cold path is frozen dataclasses.
+Times are integers in nanoseconds since 1970-01-01 UTC; a quantity carries its unit beside it.
+"""
+
+from minewatch.contracts.alerts import (
+    Alert,
+    AlertEvent,
+    AlertQuery,
+    AlertState,
+    Command,
+    EventKind,
+    Push,
+    Rejected,
+    SystemState,
+    Text,
+)
+from minewatch.contracts.readings import (
+    B1,
+    F4,
+    F8,
+    I4,
+    I8,
+    U1,
+    U2,
+    Comparison,
+    Deliveries,
+    Findings,
+    GatewayInfo,
+    LimitTable,
+    PointInfo,
+    Quality,
+    ReadingBatch,
+    ScoreBatch,
+    Transitions,
+    Watermark,
+)
+from minewatch.contracts.stores import (
+    Buckets,
+    Clock,
+    Counts,
+    RecordStore,
+    TelemetryStore,
+    Written,
+)
+
+__all__ = [
+    "B1",
+    "F4",
+    "F8",
+    "I4",
+    "I8",
+    "U1",
+    "U2",
+    "Alert",
+    "AlertEvent",
+    "AlertQuery",
+    "AlertState",
+    "Buckets",
+    "Clock",
+    "Command",
+    "Comparison",
+    "Counts",
+    "Deliveries",
+    "EventKind",
+    "Findings",
+    "GatewayInfo",
+    "LimitTable",
+    "PointInfo",
+    "Push",
+    "Quality",
+    "ReadingBatch",
+    "RecordStore",
+    "Rejected",
+    "ScoreBatch",
+    "SystemState",
+    "TelemetryStore",
+    "Text",
+    "Transitions",
+    "Watermark",
+    "Written",
+]

@@ -1,0 +1,145 @@
+"""The cold path: alerts, their events, what people ask, how the parts are; frozen dataclasses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from minewatch.contracts.readings import GatewayInfo, ReadingBatch
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text a person reads, in the three languages of the house."""
+
+    kk: str
+    ru: str
+    en: str
+
+
+class AlertState(StrEnum):
+    """ISA-18.2 / IEC 62682 states that an alert goes through."""
+
+    NORMAL = "normal"
+    UNACKNOWLEDGED = "unacknowledged"
+    ACKNOWLEDGED = "acknowledged"
+    RETURNED = "returned-unacknowledged"
+
+
+class EventKind(StrEnum):
+    """Every transition and remark in the life of an alert."""
+
+    RAISED = "raised"
+    CLEARED = "cleared"
+    ACKNOWLEDGED = "acknowledged"
+    COMMENTED = "commented"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One activation of a rule at a place, as it stands now; ``row`` is its last row in the journal."""
+
+    id: str
+    rule: str
+    place: str
+    site: str
+    zone: str
+    quantity: str
+    priority: int
+    paged: bool
+    state: AlertState
+    active: bool
+    raised_ns: int
+    changed_ns: int
+    value: float
+    unit: str
+    limit: float
+    detector: str
+    message: Text
+    why: Text
+    citation: str
+    verified: bool
+    retrospective: bool = False
+    acknowledged_by: str = ""
+    row: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AlertEvent:
+    """One row of the journal. ``key`` makes it idempotent: (alert, kind, cause) or the caller's own key."""
+
+    key: str
+    event: EventKind
+    alert: Alert
+    time_ns: int
+    service_ns: int
+    actor: str
+    gateway_ns: int = 0
+    comment: str = ""
+    row: int = 0
+    hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """What was not taken: from which topic or file, a stable word for why, and what was wrong with it.
+
+    ``source`` and ``detail`` come from outside: a store keeps at most 200 printable characters of each.
+    """
+
+    time_ns: int
+    source: str
+    reason: str
+    detail: str
+    row: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What a person asks of an alert: ``acknowledge`` or ``comment``."""
+
+    name: str
+    alert: str
+    actor: str
+    comment: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertQuery:
+    """Filters of the alert list; empty means any. Without ``history`` only what is not normal."""
+
+    states: tuple[AlertState, ...] = ()
+    priorities: tuple[int, ...] = ()
+    zone: str = ""
+    place: str = ""
+    rule: str = ""
+    from_ns: int = 0
+    to_ns: int = 0
+    text: str = ""
+    history: bool = False
+    limit: int = 100
+    cursor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SystemState:
+    """How the parts are; ``problems`` maps a part (ingest, core, store, ...) to what is wrong with it."""
+
+    ready: bool
+    problems: Mapping[str, str]
+    gateways: tuple[GatewayInfo, ...]
+    telemetry: str
+    time_ns: int
+    metrics: str = ""  # Prometheus text of core and ingest
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """What the core hands to serve as it happens; ``latest`` holds one row per point that changed."""
+
+    time_ns: int
+    events: tuple[AlertEvent, ...] = ()
+    latest: ReadingBatch | None = None
+    state: SystemState | None = None
