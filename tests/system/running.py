@@ -33,6 +33,24 @@ def wait_for(what: str, test: Callable[[], object], patience_s: float = PATIENCE
         time.sleep(0.05)
 
 
+def family(pid: int) -> set[int]:
+    """Return the process ids of all that a process has started, and of what these have started."""
+    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    pairs = [tuple(map(int, line.split())) for line in listed.splitlines()]
+    found, before = {pid}, set[int]()
+    while found != before:
+        before = set(found)
+        found |= {child for child, parent in pairs if parent in before}
+    return found - {pid}
+
+
+def running_of(pids: set[int]) -> set[int]:
+    """Return those of some processes that still run; a zombie does not."""
+    listed = subprocess.run(["ps", "-eo", "pid=,stat="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split() for line in listed.splitlines()]
+    return {int(pid) for pid, state in rows if not state.startswith("Z")} & pids
+
+
 def edge_toml(folder: Path, port: int, *, points: int, interval_s: float) -> Path:
     """Write an agent's configuration: a meter that goes over its limit every 20 s, and quiet ones."""
     lines = [
@@ -81,10 +99,11 @@ class System:
         with log:
             return subprocess.Popen([sys.executable, "-m", *command], stdout=log, stderr=log)
 
-    def start_service(self) -> None:
+    def start_service(self, *, wait: bool = True) -> None:
         """Start the service and wait until it says it is ready."""
         self.service = self._start("minewatch", "serve", "--config", str(self.config))
-        wait_for("the service is ready", self.ready, 120)
+        if wait:
+            wait_for("the service is ready", self.ready, 120)
 
     def start_agent(self) -> None:
         """Start the agent."""
@@ -154,6 +173,11 @@ class System:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
+
+    def problems(self) -> dict[str, str]:
+        """Return what /readyz says is wrong, by part; nothing when all is well or nobody answers."""
+        status, body = self.get("/readyz")
+        return dict(body["problems"]) if status == 503 else {}
 
     def ready(self) -> bool:
         """Return whether the service says it is ready."""

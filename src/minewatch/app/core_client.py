@@ -13,6 +13,7 @@ import structlog
 from prometheus_client import Counter
 
 from minewatch.app.link import Frame, Unpacker, pack, read, unpack_readings
+from minewatch.app.processes import trouble_file, why_not
 from minewatch.contracts import (
     AlertEvent,
     Buckets,
@@ -43,6 +44,7 @@ class CoreClient:
 
     def __init__(self, path: Path, clock: Clock, *, telemetry: str) -> None:
         self._path = path
+        self._trouble = trouble_file(path.parent, "core")
         self._clock = clock
         self._telemetry = telemetry
         self._numbers = itertools.count(1)
@@ -54,7 +56,10 @@ class CoreClient:
         self._task: asyncio.Task[None] | None = None
 
     def _away_state(self) -> SystemState:
-        return SystemState(False, {"core": AWAY}, (), self._telemetry, self._clock.now_ns())
+        problems = {"core": AWAY}
+        if found := why_not(self._trouble):
+            problems |= {found["part"] or "core": found["problem"]}
+        return SystemState(False, problems, (), self._telemetry, self._clock.now_ns())
 
     async def start(self) -> None:
         """Begin to connect, and to stay connected."""
@@ -172,8 +177,9 @@ class CoreClient:
         for answer in self._waiting.values():
             if not answer.done():
                 answer.set_exception(CoreUnavailable(AWAY))
-        if "core" not in self._state.problems:
-            self._state = self._away_state()
+        away = self._away_state()
+        if away.problems != self._state.problems:
+            self._state = away
             self._spread(Push(self._clock.now_ns(), state=self._state))
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
@@ -187,6 +193,7 @@ class CoreClient:
                     answer = self._waiting.get(frame.body["id"])
                     if answer is not None and not answer.done():
                         answer.set_result(frame)
+        raise EOFError("it closed the connection")
 
     def _pushed(self, frame: Frame) -> None:
         body = frame.body

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,12 +22,12 @@ from typing import Any
 from minewatch.app.broker import free_port, run_broker, write_settings
 from minewatch.app.logs import set_up_logs
 from minewatch.app.present import Tally, summary
-from minewatch.app.processes import Part
+from minewatch.app.processes import Part, Supervisor
 from minewatch.app.service import data_folder, own_folder, service
 from minewatch.app.viewer import Viewer
 from minewatch.config import Config, build
 from minewatch.contracts import Counts
-from minewatch.errors import StoreError
+from minewatch.errors import ConfigError, StoreError
 from minewatch.serve.server import address, bind
 from minewatch.store.records import open_records
 from minewatch.store.telemetry import open_telemetry
@@ -34,14 +35,16 @@ from minewatch.store.telemetry import open_telemetry
 START_S = 90.0
 DRAIN_S = 60.0
 INTERRUPTED = 130
+SIMULATOR = (sys.executable, "-m", "minewatch_sim.cli")
 
 
 class Ending:
-    """Turns signals into one orderly end; a second Ctrl-C ends at once."""
+    """Turns signals into one orderly end; a second Ctrl-C ends at once, after ``at_once`` was done."""
 
     def __init__(self) -> None:
         self.asked = threading.Event()
         self.interrupted = False
+        self.at_once: list[Callable[[], object]] = []
 
     def install(self) -> None:
         """Take SIGINT and SIGTERM."""
@@ -50,15 +53,23 @@ class Ending:
 
     def _handle(self, number: int, _: Any) -> None:
         if self.asked.is_set():
-            os._exit(INTERRUPTED)  # the children end with us
+            for do in self.at_once:
+                with contextlib.suppress(Exception):  # it must end, whatever is half made
+                    do()
+            os._exit(INTERRUPTED)
         self.interrupted = number == signal.SIGINT
         self.asked.set()
 
 
-def die_with_parent() -> None:
-    """Ask Linux to end this process when its parent dies, also by ``kill -9``; elsewhere do nothing."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+def dying_with_us() -> Callable[[], None]:
+    """Return what a new process calls so that Linux ends it with its parent, even after ``kill -9``.
+
+    The simulated mine would else try to deliver for a minute; its spools are made for being killed.
+    """
+    if sys.platform != "linux":
+        return lambda: None
+    prctl = ctypes.CDLL(None).prctl  # found before the fork: after it nothing may be loaded
+    return lambda: prctl(1, signal.SIGKILL)
 
 
 @contextmanager
@@ -101,6 +112,7 @@ def run_demo(
     os.environ.setdefault("MINEWATCH_LOG", "warning")  # the processes of the service inherit it
     set_up_logs()
     began = time.monotonic()
+    check_scenario(scenario)
     with demo_folder(data) as folder:
         broker_port = free_port()
         config = demo_config(
@@ -113,14 +125,15 @@ def run_demo(
             keeper.parts.insert(0, Part("broker", run_broker, (settings,)))
             viewer = Viewer(address(listener))
             mine: subprocess.Popen[str] | None = None
+            ending.at_once.append(keeper.kill)
+            if data is None:
+                ending.at_once.append(lambda: shutil.rmtree(folder))
             try:
                 say("starting (the first time compiles the detectors: about half a minute) ...")
-                if not keeper.start(START_S) and not ending.asked.is_set():
-                    raise StoreError(
-                        f"the service is not ready after {START_S:.0f} s; the lines above say why"
-                    )
+                _start(keeper, ending)
                 viewer.start()
                 mine = _start_mine(scenario, speed, broker_port, folder)
+                ending.at_once.insert(0, mine.kill)
                 say(f"minewatch is at {address(listener)}  (ready after {time.monotonic() - began:.1f} s)")
                 say("no accounts yet: the page answers to this machine only. Ctrl-C ends the demo.")
                 started = time.monotonic()
@@ -132,6 +145,9 @@ def run_demo(
                 seconds = time.monotonic() - started
                 say("ending: waiting until every reading is stored ...")
                 sent = _end_mine(mine, keeper.look_after)
+                if sent is None:
+                    say("it had not begun yet: no summary")
+                    raise SystemExit(INTERRUPTED if ending.interrupted else 0)
             finally:
                 if mine is not None and mine.poll() is None:
                     mine.kill()
@@ -144,22 +160,49 @@ def run_demo(
     return found, INTERRUPTED if ending.interrupted else 1 if faulty else 0
 
 
+def check_scenario(scenario: str) -> None:
+    """Raise ConfigError for a scenario that is neither a file nor one of the simulator's own."""
+    if scenario == "demo" or Path(scenario).is_file():
+        return
+    listed = subprocess.run([*SIMULATOR, "list", "--json"], capture_output=True, text=True, check=False)
+    names = [json.loads(line)["name"] for line in listed.stdout.splitlines()]
+    if scenario not in names:
+        raise ConfigError(
+            f"there is no scenario {scenario!r}",
+            where="--scenario",
+            mend=f"Give a file, or one of: {', '.join(names)}.",
+        )
+
+
+def _start(keeper: Supervisor, ending: Ending) -> None:
+    """Start the service; leave when that is asked for meanwhile, raise StoreError when it does not start."""
+    if keeper.start(START_S, ending.asked.is_set):
+        return
+    if ending.asked.is_set():
+        raise SystemExit(INTERRUPTED if ending.interrupted else 0)
+    why = "; ".join(f"{part}: {problem}" for part, problem in keeper.problems().items())
+    raise StoreError(f"the service is not ready after {START_S:.0f} s: {why or 'this machine is very busy'}")
+
+
 def _start_mine(scenario: str, speed: float, broker_port: int, folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [
-            *(sys.executable, "-m", "minewatch_sim.cli", "run", scenario, "--json"),
+            *(*SIMULATOR, "run", scenario, "--json"),
             *("--speed", str(speed), "--broker", f"mqtt://127.0.0.1:{broker_port}"),
             *("--data", str(folder / "gateways")),
         ],
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,  # Ctrl-C is for the demo, which ends the mine first
-        preexec_fn=die_with_parent,
+        preexec_fn=dying_with_us(),
     )
 
 
-def _end_mine(mine: subprocess.Popen[str], meanwhile: Callable[[], None]) -> int:
-    """Stop sampling, wait until the spools are empty, return how many readings the agents took."""
+def _end_mine(mine: subprocess.Popen[str], meanwhile: Callable[[], None]) -> int | None:
+    """Stop sampling, wait until the spools are empty, return how many readings the agents took.
+
+    None when the mine had not come so far that it could count.
+    """
     mine.terminate()
     deadline = time.monotonic() + DRAIN_S
     while mine.poll() is None and time.monotonic() < deadline:
@@ -167,6 +210,8 @@ def _end_mine(mine: subprocess.Popen[str], meanwhile: Callable[[], None]) -> int
         time.sleep(0.05)
     if mine.poll() is None:
         raise StoreError(f"the gateways still hold readings after {DRAIN_S:.0f} s")
+    if mine.returncode == -signal.SIGTERM:
+        return None
     lines = mine.stdout.read().splitlines() if mine.stdout else []
     try:
         return int(json.loads(lines[-1])["sent"])

@@ -6,6 +6,7 @@ keeps dying. A child ends by itself when its parent is gone, so that no kill lea
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -22,7 +23,7 @@ from typing import Any
 import structlog
 
 from minewatch.app.logs import set_up_logs
-from minewatch.errors import MinewatchError
+from minewatch.errors import MinewatchError, StoreError
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +48,7 @@ class Part:
     due: float = field(default=0.0)
 
 
-def _child(name: str, target: Callable[..., None], args: tuple[Any, ...], ready: Any) -> None:
+def _child(name: str, target: Callable[..., None], args: tuple[Any, ...], ready: Any, trouble: Path) -> None:
     """Run a part until it is told to stop or its parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
     stop = threading.Event()
@@ -56,11 +57,44 @@ def _child(name: str, target: Callable[..., None], args: tuple[Any, ...], ready:
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel, stop), daemon=True).start()
     set_up_logs()
+    own_log = structlog.get_logger(name)
+
+    def is_ready() -> None:
+        if not ready.is_set():
+            ready.set()
+            if why_not(trouble):
+                own_log.info("goes on again")
+                trouble.unlink(missing_ok=True)
+
     try:
-        target(*args, stop.is_set, ready.set)
-    except MinewatchError as error:
-        structlog.get_logger(name).error("cannot go on", problem=str(error))
+        target(*args, stop.is_set, is_ready)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is said, and the part is started again
+        if not isinstance(error, MinewatchError):
+            own_log.exception("failed")
+        if tell(trouble, error):
+            own_log.error("cannot go on; it is tried again and again", problem=str(error))
         os._exit(ENDED_BY_ERROR)
+
+
+def tell(trouble: Path, error: Exception) -> bool:
+    """Leave for others why a part cannot go on; False when that was said already."""
+    wrong = "store" if isinstance(error, StoreError) else ""
+    text = str(error) if isinstance(error, MinewatchError) else f"it failed: {type(error).__name__}: {error}"
+    found = {"part": wrong, "problem": text}
+    if why_not(trouble) == found:
+        return False
+    with contextlib.suppress(OSError):  # the disk may be what is wrong
+        trouble.write_text(json.dumps(found))
+    return True
+
+
+def why_not(trouble: Path) -> dict[str, str]:
+    """Return why a part cannot go on: ``part`` (may be empty) and ``problem``; nothing when it can."""
+    try:
+        found: dict[str, str] = json.loads(trouble.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found
 
 
 def _end_with(sentinel: int, stop: threading.Event) -> None:
@@ -70,6 +104,11 @@ def _end_with(sentinel: int, stop: threading.Event) -> None:
     os._exit(1)
 
 
+def trouble_file(folder: Path, part: str) -> Path:
+    """Return the file in which a part says why it cannot go on."""
+    return folder / f"{part}.problem"
+
+
 class Supervisor:
     """Keeps parts alive. Parts are given downstream first; they stop upstream first."""
 
@@ -77,16 +116,25 @@ class Supervisor:
         self.parts = list(parts)
         self._state_file = state_file
 
-    def start(self, patience_s: float) -> bool:
-        """Start each part once the one before it is ready; False when one is not ready in time."""
-        deadline = time.monotonic() + patience_s
+    def start(self, patience_s: float, give_up: Callable[[], bool] = lambda: False) -> bool:
+        """Start each part once the one before it is ready; False when not all are ready in time.
+
+        A part that cannot start keeps no other one back: what is wrong must be seen on the page.
+        """
+        until = time.monotonic() + patience_s
+
+        def over() -> bool:
+            return give_up() or time.monotonic() > until
+
         for part in self.parts:
+            self._trouble(part).unlink(missing_ok=True)  # of an earlier run
             self._launch(part)
-            while not part.ready.wait(0.05):
+            while not (part.ready.wait(0.05) or part.restarts or over()):
                 self.look_after()
-                if time.monotonic() > deadline:
-                    return False
-        return True
+        while not (ready := all(part.ready.is_set() for part in self.parts)) and not over():
+            self.look_after()
+            time.sleep(0.05)
+        return ready
 
     def look_after(self) -> None:
         """Start again what has died and whose pause is over; never blocks."""
@@ -101,16 +149,29 @@ class Supervisor:
                 part.due = now + part.pause_s
                 part.pause_s = min(LONGEST_PAUSE_S, max(0.1, part.pause_s * 2))
                 part.restarts += 1
-                log.error("process died; it is started again", part=part.name, code=process.exitcode)
+                if process.exitcode != ENDED_BY_ERROR:  # that one has said why itself
+                    log.error("process died; it is started again", part=part.name, code=process.exitcode)
             if part.due and now >= part.due:
                 self._launch(part)
+
+    def problems(self) -> dict[str, str]:
+        """Return, by part, why those that cannot go on cannot."""
+        found = {part.name: why_not(self._trouble(part)) for part in self.parts}
+        return {name: why["problem"] for name, why in found.items() if why}
 
     def _launch(self, part: Part) -> None:
         part.ready = CONTEXT.Event()
         part.process = CONTEXT.Process(
-            target=_child, args=(part.name, part.target, part.args, part.ready), name=f"minewatch-{part.name}"
+            target=_child,
+            args=(part.name, part.target, part.args, part.ready, self._trouble(part)),
+            name=f"minewatch-{part.name}",
         )
-        part.process.start()
+        # inherited: a Ctrl-C before the new process ignores it would end it with a traceback
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            part.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         part.started, part.due = time.monotonic(), 0.0
         self._write_state()
 
@@ -121,8 +182,14 @@ class Supervisor:
             if part.process is not None
         }
         beside = self._state_file.with_suffix(".new")
-        beside.write_text(json.dumps({"supervisor": os.getpid(), "parts": state}))
-        beside.replace(self._state_file)
+        try:
+            beside.write_text(json.dumps({"supervisor": os.getpid(), "parts": state}))
+            beside.replace(self._state_file)
+        except OSError as error:  # a full disk must not end the service
+            log.warning("process ids not written", file=str(self._state_file), reason=error.strerror)
+
+    def _trouble(self, part: Part) -> Path:
+        return trouble_file(self._state_file.parent, part.name)
 
     def stop(self, patience_s: float = 15.0) -> None:
         """End the parts in order, upstream first; what does not end in time is killed, and said."""
@@ -136,4 +203,13 @@ class Supervisor:
                 log.error("process did not end in time and is killed", part=part.name, after_s=patience_s)
                 process.kill()
                 process.join()
+        for part in self.parts:
+            self._trouble(part).unlink(missing_ok=True)
         self._state_file.unlink(missing_ok=True)
+
+    def kill(self) -> None:
+        """End every part at once, as a power cut would; what they hold on disk is made for that."""
+        for part in self.parts:
+            if part.process is not None and part.process.pid is not None:
+                part.process.kill()
+                part.process.join(1)

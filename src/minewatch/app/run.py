@@ -30,8 +30,8 @@ def run_service(file: Path, say: Callable[[str], None]) -> int:
         keeper = service(config, listener)
         try:
             say(f"minewatch is starting at {address(listener)}")
-            ready = keeper.start(float("inf")) if not ending.asked.is_set() else False
-            if ready:
+            ending.at_once.append(keeper.kill)
+            if keeper.start(float("inf"), ending.asked.is_set):
                 say("minewatch is ready")
             while not ending.asked.is_set():
                 keeper.look_after()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import threading
@@ -27,14 +28,14 @@ class Viewer:
     def stop(self) -> None:
         """Stop following."""
         self._stop.set()
-        self._thread.join(3)
+        if self._thread.is_alive():
+            self._thread.join(3)
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            try:
+            with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
                 self._follow()
-            except (OSError, http.client.HTTPException, ValueError):
-                self._stop.wait(0.2)
+            self._stop.wait(0.2)
 
     def _follow(self) -> None:
         connection = http.client.HTTPConnection(
