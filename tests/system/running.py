@@ -106,8 +106,9 @@ class System:
             wait_for("the service is ready", self.ready, 120)
 
     def start_agent(self) -> None:
-        """Start the agent."""
+        """Start the agent and wait until it has its spool."""
         self.agent = self._start("minewatch_edge.cli", "run", str(self.edge))
+        wait_for("the agent runs", (self.folder / "edge.spool.state.json").exists)
 
     def kill_agent(self) -> None:
         """Kill the agent and start it again."""
