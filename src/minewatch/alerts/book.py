@@ -106,10 +106,9 @@ class AlertBook:
             self._keep((key, alert.retrospective), alert)
             if alert.retrospective:
                 continue
+            self._span(key, alert.raised_ns, alert.changed_ns)
             if alert.active:
                 self._since[(key, False)] = alert.changed_ns
-            else:
-                self._span(key, alert.raised_ns, alert.changed_ns)
 
     def alerts(self) -> list[Alert]:
         """Return every alert that is not normal, the most urgent first, then the newest."""
@@ -216,9 +215,10 @@ class AlertBook:
         if found.retrospective and self._covered(found):
             IGNORED.labels("covered by a live alert").inc()
             return None
-        if self._known(found, EventKind.RAISED):
+        if (fresh := self._unless_known(found, EventKind.RAISED)) is None:
             IGNORED.labels("already in the journal").inc()
             return None
+        found = fresh
         alert = _raised_alert(found, old)
         self._since[slot] = found.since_ns
         self._keep(slot, alert)
@@ -230,9 +230,10 @@ class AlertBook:
         if old is None or slot not in self._since:
             IGNORED.labels("not active").inc()
             return None
-        if self._known(found, EventKind.CLEARED):
+        if (fresh := self._unless_known(found, EventKind.CLEARED)) is None:
             IGNORED.labels("already in the journal").inc()
             return None
+        found = fresh
         since_ns = self._since.pop(slot)
         alert = replace(
             old,
@@ -276,17 +277,31 @@ class AlertBook:
         begin_ns = found.ts_ns - round(found.value * 1e9)
         return self._silences.explained(found.binding.point, begin_ns, ends[found.key])
 
-    def _known(self, found: _Found, kind: EventKind) -> bool:
+    def _known(self, found: _Found, kind: EventKind) -> AlertEvent | None:
         if self._records is None:
-            return False
+            return None
         key = event_key(found.key, kind, found.since_ns, retrospective=found.retrospective)
-        return self._records.event_by_key(key) is not None
+        return self._records.event_by_key(key)
+
+    def _unless_known(self, found: _Found, kind: EventKind) -> _Found | None:
+        """Return None for what the journal holds already.
+
+        The same readings find the same cause at the same time. A cause of old that is found at another time
+        was carried over a restart across readings that nobody stored: it begins anew, and is never swallowed.
+        """
+        before = self._known(found, kind)
+        if before is None:
+            return found
+        return None if before.time_ns == found.ts_ns else replace(found, since_ns=found.ts_ns)
 
     def _covered(self, found: _Found) -> bool:
+        """Say whether a live alert stood in the time from cause to finding: a person knows already."""
         spans: Sequence[tuple[int, int]] = tuple(self._spans.get(found.key, ()))
         running = self._since.get((found.key, False))
-        return (running is not None and running <= found.since_ns) or any(
-            start <= found.since_ns <= end for start, end in spans
+        return (
+            (running is not None and running <= found.ts_ns)
+            or any(start <= found.ts_ns and found.since_ns <= end for start, end in spans)
+            or self._known(replace(found, retrospective=False), EventKind.RAISED) is not None
         )
 
     def _span(self, key: int, start_ns: int, end_ns: int) -> None:
