@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -32,7 +33,8 @@ class MemoryTelemetry:
         self.points: dict[int, PointInfo] = {}
         self.scores: list[tuple[ScoreBatch, tuple[str, ...]]] = []
         self.events: dict[str, AlertEvent] = {}
-        self._rows = ReadingBatch.empty()
+        self._joining = threading.Lock()
+        self._parts: list[ReadingBatch] = []  # joined when somebody asks, not with every write
         self._marks: dict[str, Watermark] = {}
         self._known = known_table(())
         self._closed = False
@@ -53,7 +55,7 @@ class MemoryTelemetry:
         """Keep readings and watermarks; rows of unknown points are rejected."""
         self._check()
         known = batch.take(known_mask(self._known, batch.point))
-        self._rows = ReadingBatch.join([self._rows, known])
+        self._parts.append(known)
         self._marks |= {mark.spool: mark for mark in watermarks}
         return metrics.written(_NAME, "reading", len(known), len(batch) - len(known))
 
@@ -105,7 +107,8 @@ class MemoryTelemetry:
     def since(self, ts_ns: int) -> Iterator[ReadingBatch]:
         """Yield the live readings with t >= ts_ns in time order."""
         self._check()
-        rows = self._rows.take((self._rows.ts_ns >= ts_ns) & ~self._rows.historical)
+        rows = self._rows
+        rows = rows.take((rows.ts_ns >= ts_ns) & ~rows.historical)
         order = np.lexsort((rows.point, rows.ts_ns))
         for start in range(0, len(rows), _CHUNK):
             yield rows.take(order[start : start + _CHUNK])
@@ -113,12 +116,22 @@ class MemoryTelemetry:
     def counts(self) -> Counts:
         """Count the rows, and the distinct (point, time) among them."""
         self._check()
-        pairs = set(zip(self._rows.point.tolist(), self._rows.ts_ns.tolist(), strict=True))
-        return Counts(len(self._rows), len(pairs))
+        rows = self._rows
+        order = np.lexsort((rows.ts_ns, rows.point))
+        other = (np.diff(rows.point[order]) != 0) | (np.diff(rows.ts_ns[order]) != 0)
+        return Counts(len(rows), int(np.count_nonzero(other)) + min(1, len(rows)))
 
     def close(self) -> None:
         """Refuse every later call."""
         self._closed = True
+
+    @property
+    def _rows(self) -> ReadingBatch:
+        with self._joining:
+            parts = len(self._parts)
+            joined = ReadingBatch.join(self._parts[:parts])
+            self._parts[:parts] = [joined]
+        return joined
 
     def _of(self, point: int, from_ns: int, to_ns: int) -> ReadingBatch:
         rows = self._rows
