@@ -245,10 +245,13 @@ class Stub:
             }
             return JSONResponse(problem, status, media_type="application/problem+json")
         ids = body["ids"] if "ids" in body else [request.path_params["id"]]
-        done = []
+        done, refused = [], []
         for alert_id in ids:
             if alert_id not in self.mine.alerts:
                 return JSONResponse({"title": "no such alert", "status": 404}, 404)
+            if "ids" in body and self.mine.alerts[alert_id]["state"] == "acknowledged":
+                refused.append(_refusal(alert_id))
+                continue
             if request.url.path.endswith("/comment"):
                 alert = self.mine.alerts[alert_id]
                 entry = self.mine.record(self.now(), "commented", alert, actor, body["comment"])
@@ -256,12 +259,12 @@ class Stub:
                 entry = self.mine.acknowledge(self.now(), alert_id, actor, body.get("comment", ""))
             self.push_event(entry)
             done.append(entry["alert"])
-        return JSONResponse({"items": done} if "ids" in body else done[0])
+        return JSONResponse({"items": done, "refused": refused} if "ids" in body else done[0])
 
     # ---- levers for tests
 
     async def lever(self, request: Request) -> Response:
-        """Change the stub: raise, clear, late, silent, problem, refuse, reset, offline."""
+        """Change the stub: raise, clear, quietly, late, silent, problem, refuse, reset, offline."""
         body = await request.json() if await request.body() else {}
         match request.path_params["name"]:
             case "raise":
@@ -271,6 +274,8 @@ class Stub:
                 return JSONResponse(entry["alert"])
             case "clear":
                 self.push_event(self.mine.clear(self.now(), body["id"]))
+            case "quietly":  # somebody acknowledged it, and the page has not heard of it yet
+                self.mine.acknowledge(self.now(), body["id"], "elsewhere", "")
             case "late":
                 self.late = timedelta(seconds=body["seconds"])
             case "silent":
@@ -317,6 +322,16 @@ class Stub:
         ]
         middleware = [Middleware(GZipMiddleware, minimum_size=1000), Middleware(Policy)]
         return Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
+
+
+def _refusal(alert_id: str) -> dict[str, Any]:
+    return {
+        "id": alert_id,
+        "status": 409,
+        "code": "state-forbids",
+        "detail": "the alert is acknowledged already",
+        "state": "acknowledged",
+    }
 
 
 class Policy:

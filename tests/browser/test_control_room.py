@@ -128,6 +128,48 @@ def test_acknowledge_what_is_visible(stub: StubService, new_desk: NewDesk) -> No
     expect(room.rows.first).to_have_attribute("data-state", re.compile("unacknowledged"))
 
 
+def test_what_was_refused_among_many_is_said(stub: StubService, new_desk: NewDesk) -> None:
+    """When one of several alerts is refused, the page says how many were not acknowledged, and why."""
+    room = ControlRoom.open(new_desk(), stub.url)
+    first, second = (stub.lever("raise", point=0) for _ in range(2))
+    room.select(second["id"])
+    room.press("Shift+ArrowDown")
+    expect(room.row(first["id"])).to_have_attribute("aria-selected", "true")
+    stub.lever("quietly", id=first["id"])
+    room.press("a")
+    expect(room.notice).to_have_text(
+        re.compile(r"Acknowledged: 1\. Not acknowledged: 1\. the alert is acknowledged already")
+    )
+    expect(room.notice).to_have_attribute("role", "alert")
+
+
+def test_a_hidden_selection_is_not_acknowledged(stub: StubService, new_desk: NewDesk) -> None:
+    """What a filter hides was not seen: it is not acknowledged, though it was selected before."""
+    room = ControlRoom.open(new_desk(), stub.url)
+    alert = stub.lever("raise", point=0)
+    room.select(alert["id"])
+    room.press("Shift+ArrowDown")
+    room.page.get_by_label("Filter", exact=True).fill("no such thing")
+    room.expect_count(0)
+    expect(room.page.get_by_test_id("ack-many")).to_contain_text("(0)")
+    room.focus()
+    room.press("a")
+    room.page.get_by_role("button", name="Clear the filter").click()
+    expect(room.row(alert["id"])).to_have_attribute("data-state", "unacknowledged")
+    assert stub.lever("commands") == []
+
+
+def test_a_hint_is_no_fault(stub: StubService, new_desk: NewDesk) -> None:
+    """A point that no rule watches is said quietly, in full on request; a lost part stays a fault."""
+    room = ControlRoom.open(new_desk(), stub.url, "ru")
+    stub.lever("problem", rules="fan-1/flow: flow comes in 'm3/h' <b>", **{"core-link": "not followed"})
+    hint = room.banner("hint")
+    expect(hint).to_have_text("Замечание, правила: fan-1/flow: flow comes in 'm3/h' <b>")
+    expect(hint).to_have_attribute("title", re.compile("<b>"))
+    expect(room.banner("problem")).to_contain_text("Неисправность, ядро тревог: not followed")
+    expect(room.banner("problem")).to_have_count(1)
+
+
 def test_rows_stand_still_under_the_hand(stub: StubService, new_desk: NewDesk) -> None:
     """While the pointer is over the list nothing moves: a new alert is announced and comes on request."""
     room = ControlRoom.open(new_desk(), stub.url)

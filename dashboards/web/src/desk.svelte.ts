@@ -54,12 +54,16 @@ export class Desk {
     this.sending = new Set([...this.sending, ...now]);
     try {
       const [only] = now;
-      const answers =
+      const { items, refused } =
         now.length === 1 && only
-          ? [await this.client.acknowledge(only)]
-          : (await this.client.acknowledgeMany(now)).items;
-      for (const alert of answers) this.model.commanded(alert);
-      this.notice = { bad: false, text: t('doneAcknowledged', { n: answers.length }) };
+          ? { items: [await this.client.acknowledge(only)], refused: [] }
+          : await this.client.acknowledgeMany(now);
+      for (const alert of items) this.model.commanded(alert);
+      const done = t('doneAcknowledged', { n: items.length });
+      const [first] = refused;
+      this.notice = first
+        ? { bad: true, text: `${done}. ${t('refusedOfMany', { n: refused.length })} ${first.detail}` }
+        : { bad: false, text: done };
     } catch (error) {
       this.fail('failedAcknowledge', failure(error));
     } finally {

@@ -24,7 +24,7 @@ const asked = new URLSearchParams(location.search).get('lang');
 
 export const settings: Stored = $state({
   desk: stored.desk || 'operator',
-  language: isLanguage(asked) ? asked : (stored.language ?? preferredLanguage(navigator.languages)),
+  language: [asked, stored.language].find(isLanguage) ?? preferredLanguage(navigator.languages),
   pinned: stored.pinned ?? [],
   sound: stored.sound ?? false,
 });

@@ -1,5 +1,5 @@
 // The typed REST client: one method per route that the page uses, every failure an ApiError.
-import type { Alert, AlertEvent, Buckets, Gateway, Latest, Page, Point, Problem, Zone } from './types';
+import type { Alert, AlertEvent, Buckets, Gateway, Latest, Page, Point, Problem, Refused, Zone } from './types';
 
 export type FailureKind = 'network' | 'timeout' | 'refused' | 'missing' | 'busy' | 'server' | 'request';
 
@@ -84,7 +84,7 @@ export class Client {
   }
 
   acknowledge = (id: string, comment = ''): Promise<Alert> => this.command(`${encodeURIComponent(id)}/acknowledge`, { comment });
-  acknowledgeMany = (ids: string[]): Promise<{ items: Alert[] }> => this.command('acknowledge', { ids });
+  acknowledgeMany = (ids: string[]): Promise<{ items: Alert[]; refused: Refused[] }> => this.command('acknowledge', { ids });
   comment = (id: string, comment: string): Promise<Alert> => this.command(`${encodeURIComponent(id)}/comment`, { comment });
 
   private command<T>(route: string, body: object): Promise<T> {

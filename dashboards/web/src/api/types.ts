@@ -119,6 +119,15 @@ export interface Page<T> {
   next: string | null;
 }
 
+/** Why one alert of many was not acknowledged. */
+export interface Refused {
+  id: string;
+  status: number;
+  code: string;
+  detail: string;
+  state: AlertState | null;
+}
+
 /** RFC 9457 problem document. */
 export interface Problem {
   title?: string;

@@ -13,6 +13,6 @@ export const count = (n: number): string => format.count(settings.language, n);
 
 /** The name of a part of the system; a part we have no word for keeps its own name. */
 export function partName(part: string): string {
-  const key = `part_${part.split(/[./: ]/)[0]}`;
+  const key = `part_${part.split(/[^a-z]/)[0]}`;
   return isKey(key) ? t(key) : part;
 }
