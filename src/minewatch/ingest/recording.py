@@ -251,6 +251,7 @@ class Recording:
         for row, text in enumerate(texts):
             if text in missing:
                 present[row] = False
+                values[row] = np.nan  # whatever stood there must not be scaled
                 self.counted.missing += 1
                 continue
             try:
