@@ -22,6 +22,7 @@ from minewatch_edge.spool_file import SpoolFile
 _REJECTS_KEPT = 1000
 _EVICT_SHARE = 0.02  # of the rows at a time: a little room, so that not every commit evicts
 _SHRINK_PAGES = 256
+_AHEAD_MS = 60_000  # a point that gives very many readings runs ahead of the clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ class Spool:
 
     @property
     def last_ms(self) -> int:
-        """The latest time of any reading ever spooled."""
+        """The latest time reached: of any reading ever spooled, as far as our own clock had come."""
         return self._mark.last_ms
 
     @property
@@ -254,7 +255,9 @@ class Spool:
                 body = pack(row.columns._replace(points=[ids[p] for p in row.columns.points]))
                 values.append((key, ts, row.priority, row.device, len(row.columns.points), body))
             db.executemany("INSERT INTO row VALUES (?, ?, ?, ?, ?, ?)", values)
-            last_ms = max([mark.last_ms, *(max(row.columns.times) for row in rows)])
+            # A source's own time may be wrong by years: it must not draw the agent's clock after it.
+            latest = max(max(row.columns.times) for row in rows)
+            last_ms = max(mark.last_ms, min(latest, ts + _AHEAD_MS))
             self._mark = replace(mark, last_id=mark.last_id + len(rows), last_ms=last_ms)
             self._count(db, last_ms=last_ms, sampled=sum(v[4] for v in values), sent=sent, dropped=dropped)
             return mark.last_id + 1

@@ -96,8 +96,12 @@ class Table:
         value = self.values.get(key, [])
         full = ".".join(p for p in (self.path, key) if p)
         if not isinstance(value, list) or not value or any(not isinstance(v, dict) for v in value):
-            raise self.error(key, "there is none", f"Add at least one [[{key}]] table")
+            raise self.error(key, "there is none", f"Add at least one [[{self._header(key)}]] table")
         return [Table(v, self.file, f"{full}[{i}]") for i, v in enumerate(value)]
+
+    def _header(self, key: str) -> str:
+        """Return the name of an array's tables as the file writes it: without numbers."""
+        return ".".join([*(part.split("[")[0] for part in self.path.split(".") if part), key])
 
     def _get(self, key: str, default: object) -> object:
         if key in self.values:

@@ -74,7 +74,8 @@ def test_commented_defaults_are_the_defaults(tmp_path: Path) -> None:
     [
         ("", ["gateway.site", "missing"]),
         ("[gateway", ["no TOML"]),
-        (HEAD, ["device", "at least one"]),
+        (HEAD, ["device", "at least one", "[[device]]"]),
+        (HEAD + '[[device]]\nid = "d"\ndriver = "simulated"\n', ["device[0].point", "[[device.point]]"]),
         (HEAD + DEVICE + "colour = 1\n", ["device[0].point[0].colour", "unknown key", "metric"]),
         (HEAD.replace('"mine"', '"a/b"') + DEVICE, ["gateway.site", "a/b"]),
         (HEAD.replace("host", "hots") + DEVICE, ["broker.hots", "unknown key", "host"]),

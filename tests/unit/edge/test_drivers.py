@@ -148,6 +148,17 @@ def test_a_growing_file_is_followed(tmp_path: Path) -> None:
     assert driver.due_ns(T0 + 2 * S) == T0 + 3 * S
 
 
+def test_a_time_of_the_far_future_does_not_end_a_followed_file(tmp_path: Path) -> None:
+    """A line with a wrong year is refused, the next ones are read; a clock never set judges nothing."""
+    text = lines("2027-01-15 12:00:00,1,", "2099-01-15 12:00:01,2,", "2027-01-15 12:00:02,3,")
+    driver, rejects = csv_driver(tmp_path, text, mode="follow", start="start")
+    assert [r.value for r in driver.poll(T0)] == [1.0, 3.0]
+    assert [r.reason for r in rejects] == ["future"]
+    driver, rejects = csv_driver(tmp_path, text, mode="follow", start="start")
+    assert [r.value for r in driver.poll(S)] == [1.0, 2.0]
+    assert [r.reason for r in rejects] == ["order"]
+
+
 def test_a_rotated_file_is_followed(tmp_path: Path) -> None:
     """When another file takes its place, that one is read from its start."""
     driver, _ = csv_driver(tmp_path, lines("2026-01-01 00:00:00,1,"), mode="follow", start="start")

@@ -57,6 +57,19 @@ def test_rows_stay_until_they_are_acknowledged(tmp_path: Path) -> None:
     assert (spool.first_id, spool.last_id, spool.held_rows) == (3, 3, 1)
 
 
+def test_a_source_with_a_wrong_year_does_not_draw_the_clock_after_it(tmp_path: Path) -> None:
+    """A restart goes on from the agent's own time, but for a minute of readings given in advance."""
+    spool = opened(tmp_path / "s")
+    spool.append([row(5.0)], 10 * SECOND)
+    assert spool.last_ms == 5_000
+    spool.append([row(30.0)], 10 * SECOND)
+    assert spool.last_ms == 30_000
+    spool.append([row(4e9), row(31.0)], 10 * SECOND)
+    assert spool.last_ms == 70_000
+    spool.close()
+    assert opened(tmp_path / "s").last_ms == 70_000
+
+
 def test_the_acknowledgement_of_another_spool_is_ignored(tmp_path: Path) -> None:
     """A host that remembers an older spool of this gateway deletes nothing."""
     spool = opened(tmp_path / "s")

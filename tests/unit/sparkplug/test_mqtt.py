@@ -57,6 +57,11 @@ class Time:
         raise AssertionError("it did not come about")
 
 
+def test_a_password_is_never_printed() -> None:
+    """A log or a traceback that shows the broker's settings shows no password."""
+    assert "hush" not in repr(Broker("127.0.0.1", username="u", password="hush"))
+
+
 def test_private_hook_of_paho() -> None:
     """Paho still makes its socket in `_create_socket` and still asks a socket what is pending."""
     assert callable(paho.Client._create_socket)

@@ -30,6 +30,8 @@ _ROWS_A_POLL = 500
 _BYTES_A_READ = 262_144
 _LONGEST_LINE = 65_536
 _NEVER_NS = 2**62
+_FUTURE_NS = 86_400 * 1_000_000_000
+_CLOCK_SET_NS = 1_767_225_600 * 1_000_000_000  # 2026: a clock before that was never set, and judges nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +188,10 @@ class CsvDriver:
             return
         for reason, what in row.faults:
             self._reject(now_ns, reason, what, raw)
+        if source.follow and row.ts_ns > now_ns + _FUTURE_NS and now_ns > _CLOCK_SET_NS:
+            # Taken, it would put every later line out of order and draw the device's times after it.
+            self._reject(now_ns, "future", "its time is more than a day ahead of the clock", raw)
+            return
         if row.ts_ns < self._last_ns:
             self._reject(now_ns, "order", "its time is before that of the line above", raw)
             return

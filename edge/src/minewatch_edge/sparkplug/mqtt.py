@@ -11,7 +11,7 @@ import select
 import socket
 import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import paho.mqtt.client as paho
@@ -51,7 +51,7 @@ class Broker:
     port: int = 1883
     client_id: str = ""
     username: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
     tls: Tls | None = None
     keepalive_s: int = 30
     protocol: int = 4
