@@ -37,3 +37,10 @@ def test_the_viewer_of_the_api_is_there(pages: Path) -> None:
     """The documentation of the API needs no internet: its viewer lies beside the pages."""
     for name in ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"):
         assert (pages / "docs" / name).stat().st_size > 500
+
+
+def test_licences_go_with_what_is_bundled(pages: Path) -> None:
+    """The pages carry the licence of each library and font that was built into them."""
+    for name in ("svelte", "uplot"):
+        assert "Permission is hereby granted" in (pages / f"licences/{name}.txt").read_text()
+    assert "SIL OPEN FONT LICENSE" in (pages / "licences/inter.txt").read_text().upper()
