@@ -15,6 +15,7 @@ from typing import TextIO
 import numpy as np
 
 from minewatch.contracts import F8, I8
+from minewatch.detect.engine import Engine
 from minewatch.detect.score import score_series
 from minewatch.errors import ConfigError
 
@@ -32,8 +33,14 @@ def score_file(
 ) -> str:
     """Write time,point,score,alarm for every row and column; return the summary line."""
     settings = dict(_parameter(text) for text in parameters)
+    if not 0 <= interval_s < 1e9 or (interval_s and time_column):
+        raise ConfigError(
+            f"{interval_s:g} does not fit",
+            where="--interval-s",
+            mend="Give the seconds from row to row of a file without times, and no --time.",
+        )
     header, rows = _read(file)
-    when = "" if interval_s > 0 else time_column or header[0]
+    when = "" if interval_s else time_column or header[0]
     wanted = list(columns) or [name for name in header if name != when]
     for name in [*wanted, *([when] if when else [])]:
         if name not in header:
@@ -42,6 +49,7 @@ def score_file(
             )
     labels = [row[header.index(when)] for row in rows] if when else [str(i) for i in range(len(rows))]
     ts_ns = _times(file, labels) if when else (np.arange(len(rows)) * interval_s * 1e9).astype(np.int64)
+    Engine.warm_up()
     began = time.perf_counter()
     scored = [
         score_series(detector, ts_ns, _values(rows, header.index(name)), settings, train_rows)
@@ -58,35 +66,34 @@ def score_file(
     return f"{len(rows)} rows, {readings} readings, {seconds:.3f} s, {readings / seconds:.0f} readings/s"
 
 
-def _parameter(text: str) -> tuple[str, float]:
+def _parameter(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
-    if not equals or math.isnan(number):
-        raise ConfigError(f"{text!r} is no parameter", where="--set", mend="Write KEY=NUMBER.")
-    return key, number
+    if not (equals and key.strip() and value.strip()):
+        raise ConfigError(f"{text!r} is no parameter", where="--set", mend="Write KEY=VALUE.")
+    return key.strip(), value.strip()
 
 
 def _read(file: Path) -> tuple[list[str], list[list[str]]]:
+    rows: list[list[str]] = []
     try:
         with file.open(newline="", encoding="utf-8-sig") as lines:
-            rows = [row for row in csv.reader(lines) if row]
-    except (OSError, UnicodeDecodeError) as error:
+            reader = csv.reader(lines)
+            for row in reader:
+                if rows and row and len(row) != len(rows[0]):
+                    raise ConfigError(
+                        f"has {len(row)} fields where the header has {len(rows[0])}",
+                        where=f"{file}, line {reader.line_num}",
+                        mend="Mend that line.",
+                    )
+                if row:
+                    rows.append(row)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise ConfigError(
-            f"cannot be read ({error})", where=str(file), mend="Give a CSV file in UTF-8."
+            f"cannot be read ({why})", where=str(file), mend="Give a CSV file in UTF-8."
         ) from None
     if len(rows) < 2:
         raise ConfigError("holds no rows", where=str(file), mend="It needs a header line and rows.")
-    width = len(rows[0])
-    for number, row in enumerate(rows, 1):
-        if len(row) != width:
-            raise ConfigError(
-                f"has {len(row)} fields, the header has {width}",
-                where=f"{file}, row {number}",
-                mend="Mend it.",
-            )
     return rows[0], rows[1:]
 
 
@@ -107,14 +114,14 @@ def _times(file: Path, labels: Sequence[str]) -> I8:
         try:
             times[row] = int(float(label) * 1e9)
             continue
-        except ValueError:
+        except (ValueError, OverflowError):
             pass
         try:
             moment = datetime.fromisoformat(label)
         except ValueError:
             raise ConfigError(
                 f"{label!r} is no time",
-                where=f"{file}, row {row + 2}",
+                where=f"{file}, row {row + 1}",
                 mend="Use ISO 8601 or seconds, name the column with --time, or count rows with --interval-s.",
             ) from None
         aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -126,6 +133,14 @@ def _times(file: Path, labels: Sequence[str]) -> I8:
 def _open(out: Path | None) -> Iterator[TextIO]:
     if out is None:
         yield sys.stdout
-    else:
-        with out.open("w", newline="", encoding="utf-8") as sink:
-            yield sink
+        return
+    try:
+        sink = out.open("w", newline="", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"cannot be written ({error.strerror})",
+            where=f"--out {out}",
+            mend="Name a file in a folder that is there.",
+        ) from None
+    with sink:
+        yield sink

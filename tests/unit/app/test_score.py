@@ -1,0 +1,171 @@
+"""`minewatch score`: one row out for each reading in, causal, finite, and plain words for what is wrong."""
+
+from __future__ import annotations
+
+import csv
+import math
+import random
+from pathlib import Path
+
+import pytest
+
+from minewatch.detect.catalogue import NAMES
+from unit.app.calling import Shell, one_line
+
+ROWS = 300
+
+
+@pytest.fixture
+def series(tmp_path: Path) -> Path:
+    """A file with a time column and two columns; one leaps at row 200, the other has holes."""
+    noise = random.Random(1)
+    path = tmp_path / "series.csv"
+    with path.open("w", newline="") as out:
+        write = csv.writer(out).writerow
+        write(("when", "pump", "fan"))
+        for i in range(ROWS):
+            fan = ["", "nan", "none", "inf", f"{i:.2f}"][i % 5] if i < 50 else "1.0"
+            when = f"2024-01-01T{i // 60:02}:{i % 60:02}:00+00:00"
+            write((when, f"{noise.gauss(10 if i < 200 else 20, 1):.3f}", fan))
+    return path
+
+
+def scored(text: str) -> list[dict[str, str]]:
+    """Return the rows of an answer."""
+    return list(csv.DictReader(text.splitlines()))
+
+
+def test_there_is_a_row_for_each_reading_in_input_order(minewatch: Shell, series: Path) -> None:
+    """Columns, order and the texts of the times are those that were promised."""
+    done = minewatch("score", series, "--detector", "cusum")
+    assert done.code == 0
+    assert done.out.splitlines()[0] == "time,point,score,alarm"
+    rows = scored(done.out)
+    times = [line.split(",")[0] for line in series.read_text().splitlines()[1:]]
+    assert [row["time"] for row in rows] == [time for time in times for _ in range(2)]
+    assert [row["point"] for row in rows] == ["pump", "fan"] * ROWS
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_scores_are_finite_and_alarms_are_bits(minewatch: Shell, series: Path, name: str) -> None:
+    """Whatever the detector and the field, the score lies in 0..1 and the alarm is 0 or 1."""
+    done = minewatch("score", series, "--detector", name, "--set", "threshold=5")
+    for row in scored(done.out):
+        assert 0 <= float(row["score"]) <= 1
+        assert math.isfinite(float(row["score"]))
+        assert row["alarm"] in ("0", "1")
+
+
+@pytest.mark.parametrize("cut", [1, 40, 199, 205, 280])
+def test_what_comes_later_changes_nothing_before_it(
+    minewatch: Shell, series: Path, tmp_path: Path, cut: int
+) -> None:
+    """The rows of a file that was cut off are the first rows of the whole file, to the last digit."""
+    part = tmp_path / "part.csv"
+    part.write_text("\n".join(series.read_text().splitlines()[: cut + 1]) + "\n")
+    call: list[str | Path] = ["--detector", "ewma", "--train-rows", "20"]
+    whole, first = minewatch("score", series, *call).out, minewatch("score", part, *call).out
+    assert first.splitlines() == whole.splitlines()[: 1 + 2 * cut]
+
+
+def test_a_leap_is_an_alarm_and_training_is_none(minewatch: Shell, series: Path) -> None:
+    """The leap at row 200 is found within five rows; the rows for fitting score 0."""
+    call: list[str | Path] = ["score", series, "--detector", "cusum", "--columns", "pump"]
+    rows = scored(minewatch(*call).out)
+    assert next(i for i, row in enumerate(rows) if row["alarm"] == "1") in range(200, 206)
+    trained = scored(minewatch(*call, "--train-rows", "250").out)
+    assert {(row["score"], row["alarm"]) for row in trained[:250]} == {("0", "0")}
+
+
+def test_columns_are_taken_in_the_order_asked(minewatch: Shell, series: Path) -> None:
+    """--columns chooses and orders."""
+    rows = scored(minewatch("score", series, "--detector", "ewma", "--columns", "fan,pump").out)
+    assert [row["point"] for row in rows[:2]] == ["fan", "pump"]
+
+
+def test_a_file_without_times_counts_rows(minewatch: Shell, tmp_path: Path) -> None:
+    """--interval-s gives each row its time: a gap of a minute is seen, the label is the row."""
+    path = tmp_path / "plain.csv"
+    path.write_text("x\n" + "1.0\n2.0\n" * 20)
+    call: list[str | Path] = ["score", path, "--detector", "rate-of-rise", "--set", "threshold=1", "--interval-s"]
+    rows = scored(minewatch(*call, "30").out)
+    assert [row["time"] for row in rows] == [str(i) for i in range(40)]
+    assert [row["score"] for row in rows] != [row["score"] for row in scored(minewatch(*call, "3").out)]
+
+
+def test_seconds_are_times_too(minewatch: Shell, tmp_path: Path) -> None:
+    """A time column of seconds is read as such, wherever it stands."""
+    path = tmp_path / "seconds.csv"
+    path.write_text(
+        "x,t\n" + "".join(f"1.0,{1_700_000_000 + 60 * i}\n" for i in range(5)) + "1.0,1700003600\n"
+    )
+    done = minewatch("score", path, "--detector", "gap", "--time", "t", "--set", "threshold=600")
+    assert [row["alarm"] for row in scored(done.out)] == ["0", "0", "0", "0", "0", "1"]
+
+
+def test_out_takes_the_rows_and_stderr_the_summary(minewatch: Shell, series: Path, tmp_path: Path) -> None:
+    """With --out nothing goes to stdout; the summary says rows, seconds and readings a second."""
+    to_file = minewatch("score", series, "--detector", "ewma", "--out", tmp_path / "scores.csv")
+    plain = minewatch("score", series, "--detector", "ewma")
+    assert to_file.out == ""
+    assert (tmp_path / "scores.csv").read_text() == plain.out
+    assert f"{ROWS} rows, {2 * ROWS} readings, " in to_file.err
+    assert to_file.err.endswith("readings/s\n")
+
+
+def test_sets_take_numbers_and_lists(minewatch: Shell, tmp_path: Path) -> None:
+    """KEY=VALUE reaches the detector, lists too."""
+    path = tmp_path / "codes.csv"
+    path.write_text("t,x\n0,1.0\n1,-2\n2,-9\n3,1.5\n")
+    done = minewatch("score", path, "--detector", "sentinel", "--set", "sentinels=-2,-9")
+    assert [row["alarm"] for row in scored(done.out)] == ["0", "1", "1", "0"]
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--detector", "nope"], "there is no detector 'nope'. Known detectors: value,"),
+        (["--detector", "cusum", "--set", "x=1"], "--set x: cusum has no parameter 'x'. Known: threshold,"),
+        (
+            ["--detector", "cusum", "--set", "threshold"],
+            "'threshold' is no parameter. Write KEY=VALUE.",
+        ),
+        (["--detector", "cusum", "--set", "threshold=high"], "'high' is not a number"),
+        (["--detector", "value"], "value needs a threshold above 0"),
+        (["--detector", "cusum", "--columns", "zz"], "has no column 'zz'. Its columns: when, pump, fan."),
+        (["--detector", "cusum", "--time", "zz"], "has no column 'zz'"),
+        (["--detector", "cusum", "--time", "fan"], "row 1: '' is no time"),
+        (["--detector", "cusum", "--interval-s", "-3"], "--interval-s: -3 does not fit"),
+        (["--detector", "cusum", "--interval-s", "3", "--time", "when"], "--interval-s: 3 does not fit"),
+        (["--detector", "cusum", "--train-rows", "-1"], "--train-rows"),
+        (["--detector", "cusum", "--out", "/no/such/folder/x.csv"], "cannot be written"),
+    ],
+)
+def test_wrong_calls_are_one_line(minewatch: Shell, series: Path, more: list[str], says: str) -> None:
+    """What is wrong, where, and the mend."""
+    assert says in one_line(minewatch("score", series, *more))
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "holds no rows"),
+        (b"t,x\n", "holds no rows"),
+        (b"t,x\n0,1\n1,2,3\n", "line 3: has 3 fields where the header has 2"),
+        (b"t,x\nmorgen,1\n", "row 1: 'morgen' is no time. Use ISO 8601 or seconds"),
+        (b"t,x\ninf,1\n", "row 1: 'inf' is no time"),
+        (b"t,x\n\xff\xfe,1\n", "cannot be read"),
+    ],
+)
+def test_wrong_files_are_one_line(minewatch: Shell, tmp_path: Path, content: bytes, says: str) -> None:
+    """The file, the line, and the mend."""
+    path = tmp_path / "wrong.csv"
+    path.write_bytes(content)
+    assert says in one_line(minewatch("score", path, "--detector", "cusum"))
+
+
+def test_a_file_that_is_not_there_is_one_line(minewatch: Shell, tmp_path: Path) -> None:
+    """It is named."""
+    assert "none.csv: cannot be read" in one_line(
+        minewatch("score", tmp_path / "none.csv", "--detector", "gap")
+    )

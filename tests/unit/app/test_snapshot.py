@@ -1,0 +1,84 @@
+"""Detector state on disk: whole or absent, and what cannot be used is moved aside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from acceptance.playing import SECOND, START, pipeline
+from minewatch.app import snapshot
+from minewatch.app.pipeline import Pipeline
+from minewatch.contracts import PointInfo, ReadingBatch
+from minewatch.errors import StoreError
+
+INFO = PointInfo(
+    "karaganda-demo/ch4-face-60/ch4", "karaganda-demo", "gw", "ch4-face-60", "ch4", "methane", "% CH4",
+    "longwall-7/face", interval_s=3.0,
+)  # fmt: skip
+
+
+def fed(seconds: int = 60) -> Pipeline:
+    """Return a pipeline that has seen a minute."""
+    made = pipeline()
+    rows = made.register([INFO])
+    n = seconds
+    made.take(
+        ReadingBatch(
+            np.repeat(rows, n), START + np.arange(n) * SECOND, np.linspace(0.3, 0.4, n),
+            np.zeros(n, np.uint8), np.zeros(n, np.bool_),
+        ),
+        START + n * SECOND,
+    )  # fmt: skip
+    made.flush()
+    return made
+
+
+def test_state_comes_back_as_it_was(tmp_path: Path) -> None:
+    """Both engines' state is the same to the byte."""
+    old, path = fed(), tmp_path / "state.bin"
+    snapshot.save(old, path, START + 60 * SECOND)
+    new = pipeline(old.records, old.telemetry)
+    snapshot.load(new, path, START + 61 * SECOND)
+    assert new.engine.last_ns().tolist() == old.engine.last_ns().tolist()
+    assert new.second.snapshot() == old.second.snapshot()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda raw: raw[: len(raw) // 2],
+        lambda raw: b"",
+        lambda raw: b"minewatch state 0\n" + raw[18:],
+        lambda raw: raw[:200] + bytes([raw[200] ^ 1]) + raw[201:],
+        lambda raw: raw + b"x",
+    ],
+    ids=["half", "empty", "version", "bit", "longer"],
+)
+def test_what_cannot_be_used_is_moved_aside(tmp_path: Path, spoil: object) -> None:
+    """The service starts without it; the file is kept beside for whoever wants to know why."""
+    assert callable(spoil)
+    path = tmp_path / "state.bin"
+    snapshot.save(fed(), path, START)
+    path.write_bytes(spoil(path.read_bytes()))
+    new = pipeline()
+    snapshot.load(new, path, START + 61 * SECOND)
+    assert not path.exists()
+    assert (tmp_path / "state.unusable").exists()
+    rows = new.register([INFO])
+    events = new.take(ReadingBatch.of(rows.tolist(), [START + 70 * SECOND], [3.0]), START + 70 * SECOND)
+    assert "methane-trip" in {event.alert.rule for event in events}
+
+
+def test_without_a_file_it_starts_anew(tmp_path: Path) -> None:
+    """The first start is no fault."""
+    snapshot.load(pipeline(), tmp_path / "none.bin", START)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_refuses_is_named(tmp_path: Path) -> None:
+    """The path and the reason are in the error, and what was there before stays."""
+    with pytest.raises(StoreError, match="none/state"):
+        snapshot.save(fed(), tmp_path / "none/state.bin", START)
