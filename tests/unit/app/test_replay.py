@@ -111,7 +111,8 @@ def test_a_person_gets_lines(minewatch: Shell, folder: Path) -> None:
 
 def test_a_kept_store_can_be_opened(minewatch: Shell, folder: Path) -> None:
     """Readings are in DuckDB and the journal in SQLite, and a second replay does not mix into them."""
-    call: list[str | Path] = ["replay", folder / "hour.csv", "--map", folder / "map.toml", "--json", "--store", folder / "kept"]
+    call: list[str | Path] = ["replay", folder / "hour.csv", "--map", folder / "map.toml", "--json"]
+    call += ["--store", folder / "kept"]
     events, found = played(minewatch(*call))
     assert found["telemetry"] == "duckdb"
     with duckdb.connect(str(folder / "kept/telemetry.duckdb"), read_only=True) as base:
@@ -146,7 +147,8 @@ def test_bad_rows_are_counted_and_said(minewatch: Shell, folder: Path) -> None:
 def test_a_paced_replay_keeps_its_pace(minewatch: Shell, folder: Path) -> None:
     """At so many times its speed the recording takes its time, and gives the same counts."""
     (folder / "short.csv").write_text(rows([(0.3, 2.0)] * 21), encoding="utf-8")
-    call: list[str | Path] = ["replay", folder / "short.csv", "--map", folder / "map.toml", "--json", "--speed", "100"]
+    call: list[str | Path] = ["replay", folder / "short.csv", "--map", folder / "map.toml", "--json"]
+    call += ["--speed", "100"]
     _, found = played(minewatch(*call))
     assert found["seconds"] >= 0.2
     assert found["readings"]["stored"] == 42

@@ -87,7 +87,8 @@ def test_a_file_without_times_counts_rows(minewatch: Shell, tmp_path: Path) -> N
     """--interval-s gives each row its time: a gap of a minute is seen, the label is the row."""
     path = tmp_path / "plain.csv"
     path.write_text("x\n" + "1.0\n2.0\n" * 20)
-    call: list[str | Path] = ["score", path, "--detector", "rate-of-rise", "--set", "threshold=1", "--interval-s"]
+    call: list[str | Path] = ["score", path, "--detector", "rate-of-rise", "--set", "threshold=1"]
+    call += ["--interval-s"]
     rows = scored(minewatch(*call, "30").out)
     assert [row["time"] for row in rows] == [str(i) for i in range(40)]
     assert [row["score"] for row in rows] != [row["score"] for row in scored(minewatch(*call, "3").out)]
