@@ -60,9 +60,9 @@ class Ledger:
         spools = deliveries.spool
         for spool in np.unique(spools).tolist():
             where = np.flatnonzero((spools == spool) & (deliveries.msg_id >= 0))
-            if not len(where):
-                continue
-            name = names[spool]
+            name = names.get(spool)
+            if name is None or not len(where):
+                continue  # an id without a spool says nothing
             held = self._held.setdefault(name, Held())
             self._changed.add(name)
             ids = deliveries.msg_id[where]

@@ -155,7 +155,7 @@ class Registry:
         if not metric.name:
             rejects.append(Reject(topic, "unnamed", f"alias {metric.alias} has no name in its birth"))
             return None
-        if metric.name == births.MSG_ID:
+        if metric.name == births.MSG_ID and node.extension:
             return Entry(MSG_ID, metric.datatype, metric.name, device)
         if metric.name.startswith("minewatch/"):
             return Entry(NODE_VALUE, metric.datatype, metric.name, device)

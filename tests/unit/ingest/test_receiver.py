@@ -281,6 +281,16 @@ def test_another_makers_rebirth_repeats_nothing() -> None:
     assert values(after(into, foreign(aliases=True))) == []
 
 
+def test_an_id_without_a_spool_is_no_id() -> None:
+    """A node that numbers its messages and names no spool counts as another maker's: nothing is acknowledged."""
+    into = receiver()
+    session, births = gateway(spool="")
+    found = after(into, [*births, data(session, "wall", "ch4", 10, 0.5, 7)])
+    assert (0, 10, 0.5) in values(found)
+    assert set(found.deliveries.msg_id.tolist()) == {-1}
+    assert set(found.deliveries.spool.tolist()) == {-1}
+
+
 def test_device_moves() -> None:
     """A device at a second gateway is refused while the first is alive, and taken when that one is gone."""
     into = receiver()
