@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from minewatch.contracts import B1, F8, I8, U1, ReadingBatch
+from minewatch.contracts import B1, F8, I8, U1, Quality, ReadingBatch
 from minewatch.serve import present
 from minewatch.serve.times import iso
 
+DOUBTED = int(Quality.UNCERTAIN_CLOCK)
 ROOM = 1_000_000  # a dense index beyond this is a fault of the sender, not a mine
 
 
@@ -23,14 +24,17 @@ class Latest:
     def merge(self, batch: ReadingBatch) -> int:
         """Take what is newer than what is held; return how many points changed.
 
-        Only one row per point may be in the batch.
+        Only one row per point may be in the batch. Where a clock is doubted, of the row or of the one held,
+        what came last counts: a screen must not stand still until a clock has caught up.
         """
         known = (batch.point >= 0) & (batch.point < ROOM) & ~batch.historical
         rows = batch if bool(known.all()) else batch.take(known)
         if not len(rows):
             return 0
         self._grow(int(rows.point.max()) + 1)
-        newer = rows.ts_ns > self._ts[rows.point]
+        held = self._ts[rows.point]
+        doubted = (rows.quality == DOUBTED) | (self._quality[rows.point] == DOUBTED)
+        newer = (rows.ts_ns > held) | (doubted & (rows.ts_ns != held))
         fresh = rows.take(newer)
         self._ts[fresh.point] = fresh.ts_ns
         self._value[fresh.point] = fresh.value

@@ -52,3 +52,16 @@ def test_a_wild_point_number_takes_no_memory() -> None:
     latest = Latest()
     assert latest.merge(ReadingBatch.of([2_000_000_000, -1, 3], [1, 1, 1_000_000], [1.0, 2.0, 3.0])) == 1
     assert changes(latest)["point"] == [3]
+
+
+def test_a_clock_set_back_does_not_stop_the_screen() -> None:
+    """Readings of a doubted clock are shown as they come, and so is the first one after them."""
+    latest = Latest()
+    latest.merge(ReadingBatch.of([0], [9_000_000], [1.0]))
+    doubted = ReadingBatch.of([0], [2_000_000], [2.0])
+    assert latest.merge(replace(doubted, quality=np.asarray([67], np.uint8))) == 1
+    assert changes(latest)["value"] == [2.0]
+    far = ReadingBatch.of([0], [99_000_000], [3.0])
+    assert latest.merge(replace(far, quality=np.asarray([67], np.uint8))) == 1
+    assert latest.merge(ReadingBatch.of([0], [3_000_000], [4.0])) == 1
+    assert changes(latest)["value"] == [4.0]
