@@ -282,7 +282,7 @@ def test_another_makers_rebirth_repeats_nothing() -> None:
 
 
 def test_an_id_without_a_spool_is_no_id() -> None:
-    """A node that numbers its messages and names no spool counts as another maker's: nothing is acknowledged."""
+    """A node that numbers its messages and names no spool counts as another maker's, without ids."""
     into = receiver()
     session, births = gateway(spool="")
     found = after(into, [*births, data(session, "wall", "ch4", 10, 0.5, 7)])
