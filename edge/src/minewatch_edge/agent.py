@@ -19,6 +19,7 @@ from minewatch_edge.drivers.driver import Driver
 from minewatch_edge.errors import SpoolUnavailable, WireError
 from minewatch_edge.rows import Columns, NewRow
 from minewatch_edge.sampling import Sampler
+from minewatch_edge.sessions import Sessions
 from minewatch_edge.sparkplug.actions import (
     Acknowledged,
     EdgeAction,
@@ -96,6 +97,7 @@ class Agent:
         self._problems: dict[str, str] = {}
         self._identity = ""
         self._was_born = False
+        self._sessions = Sessions()
         self._retry_spool_ns = 0
         self._committed_ns = 0
         self._tidied_ns = 0
@@ -204,12 +206,27 @@ class Agent:
             self._put_figures(moment)
         self._perform(self._session.receive(topic, payload, moment.wall_ns // _MS), moment)
 
-    def lost(self, why: str) -> None:
+    def lost(self, why: str, moment: Moment) -> None:
         """Learn that the connection is gone."""
         if self._was_born:
-            log.warning("connection lost (%s); readings are spooled", why)
+            self._count_loss(why, moment)
         self._was_born = False
         self._session.on_disconnected()
+
+    def _count_loss(self, why: str, moment: Moment) -> None:
+        """Log a loss; of a series of short sessions only the first ones, and then what may be behind it."""
+        told = self._sessions.contested
+        self._sessions.ended(moment.mono_ns)
+        if not self._sessions.contested:
+            log.warning("connection lost (%s); readings are spooled", why)
+        elif not told:
+            broker = self.config.broker
+            name = broker.client_id or f"{self.config.site}-{self.config.gateway}"
+            self._problems["session"] = (
+                f"the broker ends each connection within seconds ({why}): another agent or program"
+                f" seems to use the client id {name!r}; give each gateway a site and id of its own"
+            )
+            log.error("%s", self._problems["session"])
 
     def _perform(self, actions: Iterable[EdgeAction], moment: Moment) -> None:
         restart = False
@@ -232,7 +249,9 @@ class Agent:
                     log.debug("%s refused (%s): %s", action.topic, action.reason, action.detail)
         if self._session.born and (restart or not self._was_born):
             if not self._was_born:
-                log.info("online with %d rows held", self._spool.held_rows)
+                self._sessions.began(moment.mono_ns)
+                if not self._sessions.contested:
+                    log.info("online with %d rows held", self._spool.held_rows)
             self._was_born = True
             self._delivery.begin(self._spool.first_id, self._spool.last_id, moment.mono_ns)
 
@@ -405,6 +424,9 @@ class Agent:
                 self._spool_refused(error, moment)
         if not self._session.born:
             return
+        if self._sessions.lives(moment.mono_ns):
+            self._problems.pop("session", None)
+            log.warning("the connection lasts again")
         spool = self._spool
         if self._delivery.stalled(moment.mono_ns):
             log.warning("no acknowledgement after row %d; sending again from there", spool.first_id - 1)

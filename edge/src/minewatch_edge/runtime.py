@@ -134,7 +134,7 @@ class _Port:
         self.agent.message(topic, payload, moment())
 
     def lost(self, why: str) -> None:
-        self.agent.lost(why)
+        self.agent.lost(why, moment())
 
 
 class _Dial:

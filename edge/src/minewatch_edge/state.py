@@ -18,7 +18,7 @@ from minewatch_edge.spool import Counters
 class AgentState:
     """How the agent is: readings counted since the spool was made, ``waiting`` those the disk has refused.
 
-    ``problems`` maps a part (broker, host, spool, clock, a device) to what is wrong with it.
+    ``problems`` maps a part (broker, host, session, spool, clock, a device) to what is wrong with it.
     """
 
     time_ns: int

@@ -78,7 +78,7 @@ class Line:
     def lose(self) -> None:
         """Have the connection be lost."""
         self.broker.connected, self.broker.problem = False, "gone"
-        self.agent.lost("gone")
+        self.agent.lost("gone", self.now)
 
     def acknowledge(self, upto: int, spool: str = "") -> None:
         """Have the host acknowledge."""
@@ -180,6 +180,23 @@ def test_what_a_dead_link_swallowed_is_sent_again(line: Line) -> None:
     line.connect()
     line.pass_(0.1)
     assert line.got() == [(1, False, [1.0]), (2, True, [2.0]), (3, True, [3.0]), (4, True, [4.0])]
+
+
+def test_a_second_agent_with_the_same_name_is_suspected_once(
+    line: Line, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Connections that end within seconds, again and again, become one problem that names the client id."""
+    for _ in range(6):
+        line.connect()
+        line.pass_(1)
+        line.lose()
+    told = [r for r in caplog.records if r.levelname == "ERROR"]
+    assert len(told) == 1
+    assert "'site-gw'" in line.agent.state(line.now).problems["session"]
+    assert len([r for r in caplog.records if "connection lost" in r.message]) == 2
+    line.connect()
+    line.pass_(7)
+    assert "session" not in line.agent.state(line.now).problems
 
 
 def test_a_row_lost_on_a_living_link_is_sent_again(line: Line) -> None:

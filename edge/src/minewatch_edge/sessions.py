@@ -1,0 +1,34 @@
+"""Whether sessions last: one that ends again and again soon after it began has a cause worth naming."""
+
+from __future__ import annotations
+
+_SHORT_NS = 5_000_000_000
+_CONTESTED_AFTER = 3
+
+
+class Sessions:
+    """Counts sessions with the broker that ended within seconds, one after the other."""
+
+    def __init__(self) -> None:
+        self._began_ns = 0
+        self._short = 0
+
+    @property
+    def contested(self) -> bool:
+        """Whether something ends our sessions: most often another client that has our name."""
+        return self._short >= _CONTESTED_AFTER
+
+    def began(self, mono_ns: int) -> None:
+        """Note that births went out on a new connection."""
+        self._began_ns = mono_ns
+
+    def ended(self, mono_ns: int) -> None:
+        """Note that the connection is gone."""
+        self._short = self._short + 1 if mono_ns - self._began_ns < _SHORT_NS else 0
+
+    def lives(self, mono_ns: int) -> bool:
+        """Note that the session is alive; True when it has outlived a series of short ones."""
+        over = self.contested and mono_ns - self._began_ns >= _SHORT_NS
+        if mono_ns - self._began_ns >= _SHORT_NS:
+            self._short = 0
+        return over
