@@ -24,6 +24,7 @@ from minewatch.alerts.book import AlertBook
 from minewatch.alerts.packs import paths as rule_files
 from minewatch.alerts.rules import load as load_rules
 from minewatch.app import snapshot
+from minewatch.app.answers import failure, query
 from minewatch.app.clock import SystemClock
 from minewatch.app.delivery import Unnumbered
 from minewatch.app.link import Frame, Link, pack, pack_readings, read, unpack_readings
@@ -44,13 +45,15 @@ from minewatch.contracts import (
     Watermark,
 )
 from minewatch.detect.engine import Engine
-from minewatch.errors import MinewatchError, NotFound, WireError
+from minewatch.errors import CoreUnavailable, MinewatchError, WireError
 from minewatch.store.records import open_records
 from minewatch.store.telemetry import open_telemetry
 
 log = structlog.get_logger(__name__)
 
 SECOND = 1_000_000_000
+PATIENCE = 9  # a store that refuses is asked for a tenth of the time at most
+LONGEST_WAIT_NS = 30 * SECOND
 READINGS = Counter("minewatch_core_readings_total", "Readings taken from ingest.", ["result"])
 EVENTS = Counter("minewatch_core_alert_events_total", "Events written to the journal.", ["event"])
 WAITING = Gauge(
@@ -93,6 +96,7 @@ class Core:
         self._wake_read.setblocking(False)
         self._asker = threading.Thread(target=self._answer_questions, name="queries", daemon=True)
         self._next_flush = self._next_push = self._next_tick = self._next_state = 0
+        self._ahead_ns = clock.now_ns() - clock.monotonic_ns()
         self._next_snapshot = clock.monotonic_ns() + int(config.core.snapshot_interval_s * SECOND)
         CAPACITY.set(config.core.buffer_rows)
 
@@ -110,7 +114,12 @@ class Core:
         return listener
 
     def run(self, stop: Callable[[], bool], ready: Callable[[], None]) -> None:
-        """Serve peers until ``stop`` says so, then write what waits and the state."""
+        """Serve peers until ``stop`` says so, then write what waits and the state.
+
+        After a failure nothing more is written: an id may have been noted whose readings were not. What was
+        not acknowledged comes again, and the state is read back from the last file and the store.
+        """
+        whole = False
         listener = self.listen()
         self._selector.register(listener, selectors.EVENT_READ, "listener")
         self._selector.register(self._wake_read, selectors.EVENT_READ, "wake")
@@ -119,10 +128,11 @@ class Core:
         try:
             while not stop():
                 self._turn(listener)
+            whole = True
         finally:
             listener.close()
             self.config.socket.unlink(missing_ok=True)
-            self._end()
+            self._end(whole)
 
     def _turn(self, listener: socket.socket) -> None:
         self._hold(self.pipeline.waiting >= self.config.core.buffer_rows)
@@ -144,22 +154,40 @@ class Core:
             return
         self._holding = hold
         for peer in self._peers:
-            if peer.role == "ingest" and hold:
-                self._selector.unregister(peer.link.socket)
-            elif peer.role == "ingest":
-                self._selector.register(peer.link.socket, selectors.EVENT_READ, peer)
+            if peer.role == "ingest":
+                self._hear_of(peer, not hold)
+
+    def _hear_of(self, peer: Peer, hear: bool) -> None:
+        known = peer.link.socket in self._selector.get_map()
+        if hear and not known:
+            self._selector.register(peer.link.socket, selectors.EVENT_READ, peer)
+        elif known and not hear:
+            self._selector.unregister(peer.link.socket)
+
+    def _now(self) -> int:
+        """Return the time, after telling the pipeline when the clock was set since it was last asked."""
+        now = self.clock.now_ns()
+        ahead = now - self.clock.monotonic_ns()
+        step, self._ahead_ns = ahead - self._ahead_ns, ahead
+        if abs(step) >= SECOND:
+            log.warning("the clock of this machine was set", step_s=round(step / SECOND, 1))
+            self._tell(self.pipeline.clock_set(now, step))
+        return now
 
     def _on_time(self) -> None:
         """Do what is due: flush, push, tick, state, snapshot."""
         steady = self.clock.monotonic_ns()
         settings = self.config.core
-        if steady >= self._next_flush or self.pipeline.waiting > 50_000:
-            self._next_flush = steady + int(settings.flush_interval_s * SECOND)
-            self._acknowledge(self.pipeline.flush())
+        many = self.pipeline.waiting > 50_000 and not self.pipeline.store_problem
+        if steady >= self._next_flush or many:
+            self._flush(steady)
         if steady >= self._next_tick:
             self._next_tick = steady + SECOND // 2
-            self._tell(self.pipeline.tick(self.clock.now_ns()))
-            self.pipeline.rejects.write(self.clock.now_ns())
+            now = self._now()
+            if self._holding:
+                self.pipeline.expect_all(now)
+            self._tell(self.pipeline.tick(now))
+            self.pipeline.rejects.write(now)
         if steady >= self._next_push:
             self._next_push = steady + SECOND // 10
             latest = self.pipeline.points.latest(changed_only=True)
@@ -172,18 +200,30 @@ class Core:
             self._next_snapshot = steady + int(settings.snapshot_interval_s * SECOND)
             self._snapshot()
 
+    def _flush(self, steady: int) -> None:
+        """Write what waits. A store that refuses slowly is asked rarely: alerts come before it."""
+        self._acknowledge(self.pipeline.flush())
+        wait = int(self.config.core.flush_interval_s * SECOND)
+        if self.pipeline.store_problem:
+            took = self.clock.monotonic_ns() - steady
+            wait = max(wait, min(PATIENCE * took, LONGEST_WAIT_NS))
+        self._next_flush = steady + wait
+
     def _snapshot(self) -> None:
+        if not self.pipeline.settled:
+            return  # after a crash the older state finds again what the journal has not taken
         try:
             snapshot.save(self.pipeline, self.state_file, self.clock.now_ns())
         except MinewatchError as error:
             log.error("detector state not written", problem=str(error))
 
-    def _end(self) -> None:
+    def _end(self, whole: bool) -> None:
         self._questions.put(None)
         self._asker.join(5)
-        self._acknowledge(self.pipeline.flush())
-        self.pipeline.rejects.flush(self.clock.now_ns())
-        self._snapshot()
+        if whole:
+            self._acknowledge(self.pipeline.flush())
+            self.pipeline.rejects.flush(self.clock.now_ns())
+            self._snapshot()
         for peer in self._peers:
             peer.link.close()
         self.pipeline.telemetry.close()
@@ -204,9 +244,10 @@ class Core:
         if peer.link.socket in self._selector.get_map():
             self._selector.unregister(peer.link.socket)
         peer.link.close()
-        if peer.role == "ingest":
+        if peer.role == "ingest" and not any(other.role == "ingest" for other in self._peers):
             self._ingest_status = {"problem": "the ingest process is not connected", "metrics": ""}
             log.warning("ingest is gone")
+            self._tell(self.pipeline.lose_gateways(self._now()))
 
     def _guard(self, peer: Peer, call: Callable[[], object]) -> None:
         try:
@@ -239,6 +280,8 @@ class Core:
             peer.role = ""  # an orderly end is no loss
         elif frame.kind == "hello":
             peer.role = str(frame.body["role"])
+            if peer.role == "ingest" and self._holding:
+                self._hear_of(peer, False)
             if peer.role == "serve":
                 now = self.clock.now_ns()
                 latest = self.pipeline.points.latest()
@@ -250,9 +293,9 @@ class Core:
 
     def _intake(self, peer: Peer, frame: Frame) -> None:
         body = frame.body
-        now = self.clock.now_ns()
+        now = self._now()
         if body["points"]:
-            self._learn(peer, {int(k): read(PointInfo, v) for k, v in body["points"].items()})
+            self._learn(peer, {int(k): read(PointInfo, v) for k, v in body["points"].items()}, now)
         for index, (gateway, spool) in body["spools"].items():
             peer.spools[int(index)] = (gateway, spool)
         events: tuple[AlertEvent, ...] = ()
@@ -279,11 +322,11 @@ class Core:
         READINGS.labels("repeated").inc(len(fresh) - taken)
         return batch if taken == len(fresh) else batch.take(fresh)
 
-    def _learn(self, peer: Peer, infos: dict[int, PointInfo]) -> None:
+    def _learn(self, peer: Peer, infos: dict[int, PointInfo], now_ns: int) -> None:
         size = max(max(infos) + 1, len(peer.points))
         table = np.full(size, -1, np.int32)
         table[: len(peer.points)] = peer.points
-        table[list(infos)] = self.pipeline.register(infos.values())
+        table[list(infos)] = self.pipeline.register(infos.values(), now_ns)
         peer.points = table
         POINTS.set(len(self.pipeline.points))
 
@@ -325,6 +368,11 @@ class Core:
             problems[str(self._ingest_status.get("part", "ingest"))] = str(self._ingest_status["problem"])
         if self.pipeline.store_problem:
             problems["store"] = self.pipeline.store_problem
+        if self._holding:
+            problems["core"] = (
+                f"{self.pipeline.waiting} readings wait for the store: no more are taken, so no new alert "
+                "comes until it goes on"
+            )
         if self.pipeline.record_problem:
             problems["records"] = self.pipeline.record_problem
         if self.pipeline.rule_problems:  # a point no rule watches is not a reason to be unready, but is said
@@ -350,7 +398,7 @@ class Core:
         try:
             event = self.pipeline.command(read(Command, body["command"]), self.clock.now_ns())
         except MinewatchError as error:
-            return _failure(number, error)
+            return failure(number, error)
         self._tell((event,))
         return pack("answer", {"id": number, "ok": event})
 
@@ -358,29 +406,14 @@ class Core:
         while (item := self._questions.get()) is not None:
             peer, body = item
             try:
-                answer = self._query(body)
+                answer = query(self.pipeline, body)
             except MinewatchError as error:
-                answer = _failure(body["id"], error)
+                answer = failure(body["id"], error)
+            except Exception as error:  # one bad question must not end all later answers
+                log.exception("a question of serve failed", call=body.get("call"))
+                answer = failure(body["id"], CoreUnavailable(f"the core failed at this: {error}"))
             self._answers.put((peer, answer))
             self._wake_write.send(b"!")
-
-    def _query(self, body: dict[str, Any]) -> bytes:
-        store = self.pipeline.telemetry
-        number, call = body["id"], body["call"]
-        if call == "readings":
-            batch = store.readings(body["point"], body["from_ns"], body["to_ns"], body["limit"])
-            return pack("answer", {"id": number, "ok": {"rows": len(batch)}}, pack_readings(batch))
-        if call == "buckets":
-            found = store.buckets(body["point"], body["from_ns"], body["to_ns"], body["buckets"])
-            columns = [found.start_ns, found.low, found.high, found.mean, found.count]
-            ok = {"rows": len(found.start_ns), "coverage": found.coverage}
-            return pack("answer", {"id": number, "ok": ok}, [c.tobytes() for c in columns])
-        if call == "counts":
-            counts = store.counts()
-            return pack("answer", {"id": number, "ok": counts})
-        if call == "limits":
-            return pack("answer", {"id": number, "ok": limits_in_force(self.pipeline)})
-        raise NotFound(f"the core knows no call {call!r}")
 
     def _send_answers(self) -> None:
         self._wake_read.recv(4096)
@@ -390,38 +423,11 @@ class Core:
                 self._offer(peer, answer)
 
 
-def limits_in_force(pipeline: Pipeline) -> dict[int, list[dict[str, Any]]]:
-    """Return the limits that rules bind to points, by point, as plain values."""
-    infos = dict(enumerate(pipeline.points.infos))
-    found: dict[int, list[dict[str, Any]]] = {}
-    for index, info in infos.items():
-        for rule in pipeline.rules.rules:
-            if rule.applies(info):
-                found.setdefault(index, []).append(
-                    {
-                        "rule": rule.id,
-                        "detector": rule.detector,
-                        "comparison": int(rule.comparison),
-                        "threshold": rule.threshold_at(info),
-                        "priority": rule.priority,
-                        "citation": rule.citation,
-                        "verified": rule.verified,
-                    }
-                )
-    return found
-
-
 def _push_frame(push: Push) -> bytes:
     latest = push.latest
     body = {"time_ns": push.time_ns, "events": push.events, "state": push.state}
     body["rows"] = 0 if latest is None else len(latest)
     return pack("push", body, [] if latest is None else pack_readings(latest))
-
-
-def _failure(number: int, error: MinewatchError) -> bytes:
-    body = {"id": number, "error": type(error).__name__, "message": str(error)}
-    body["state"] = getattr(error, "state", "")
-    return pack("answer", body)
 
 
 def open_pipeline(config: Config, clock: Clock) -> Pipeline:

@@ -49,11 +49,16 @@ from minewatch.errors import StoreBusy, StoreError
 log = structlog.get_logger(__name__)
 
 GAP = next(index for index, detector in enumerate(DETECTORS) if detector.name == "gap")
+AHEAD = Counter(
+    "minewatch_core_ahead_readings_total",
+    "Readings with a time more than a day ahead of the service's clock.",
+)
 BEHIND = Counter(
     "minewatch_core_behind_readings_total",
     "Live readings not newer than their point's last.",
 )
 NAMES = tuple(detector.name for detector in DETECTORS)
+MOST_AHEAD_NS = 24 * 3600 * 1_000_000_000  # a time beyond it comes from a clock that was never set
 
 
 class Pipeline:
@@ -95,8 +100,11 @@ class Pipeline:
 
     # ---- points and gateways -------------------------------------------------------------------
 
-    def register(self, infos: Iterable[PointInfo]) -> I4:
-        """Return the dense index of each point, making new ones known to every part."""
+    def register(self, infos: Iterable[PointInfo], now_ns: int | None = None) -> I4:
+        """Return the dense index of each point, making new ones known to every part.
+
+        With ``now_ns`` they are expected to speak from now on, by our clock and not by that of the sender.
+        """
         known = len(self.points)
         rows: list[int] = []
         fresh: dict[int, PointInfo] = {}
@@ -108,6 +116,8 @@ class Pipeline:
         if fresh:
             self.records.save_points(fresh)
             self._adopt(sorted(fresh.items()), first=known)
+            if now_ns is not None:
+                self.engine.expect(np.asarray(list(fresh), np.int32), now_ns)
         return np.asarray(rows, np.int32)
 
     def _adopt(self, points: Sequence[tuple[int, PointInfo]], *, first: int) -> None:
@@ -148,6 +158,27 @@ class Pipeline:
                 continue
             self.link(GatewayInfo(site, gateway, False, now_ns, 0), now_ns)
 
+    def lose_gateways(self, now_ns: int) -> tuple[AlertEvent, ...]:
+        """Give every gateway up until it is told of again: the process that listens to them is gone."""
+        events: tuple[AlertEvent, ...] = ()
+        for gateway in tuple(self.gateways.values()):
+            if gateway.online:
+                events += self.link(replace(gateway, online=False, since_ns=now_ns), now_ns)
+        return events
+
+    def expect_all(self, now_ns: int) -> None:
+        """Let every silence begin now: until now it was the service that did not listen."""
+        self.engine.expect(np.arange(len(self.points), dtype=np.int32), now_ns)
+
+    def clock_set(self, now_ns: int, step_ns: int) -> tuple[AlertEvent, ...]:
+        """Go on after our clock was set by ``step_ns``: that is no silence, and hides none either."""
+        self.expect_all(now_ns)
+        events: tuple[AlertEvent, ...] = ()
+        for gateway in tuple(self.gateways.values()):
+            if not gateway.online:
+                events += self.link(replace(gateway, since_ns=gateway.since_ns + step_ns), now_ns)
+        return events
+
     # ---- readings ------------------------------------------------------------------------------
 
     def take(self, batch: ReadingBatch, now_ns: int, *, replayed: bool = False) -> tuple[AlertEvent, ...]:
@@ -170,7 +201,8 @@ class Pipeline:
             # live and yet not newer: a clock was set back. Limits must not be blind until it has caught up
             batch = replace(batch, quality=np.where(behind, np.uint8(Quality.UNCERTAIN_CLOCK), batch.quality))
             BEHIND.inc(int(np.count_nonzero(behind)))
-        findings = self.engine.step(batch) if replayed else self.engine.step(batch, now_ns)
+        batch, given = (batch, batch) if replayed else _ahead_doubted(batch, now_ns)
+        findings = self.engine.step(given) if replayed else self.engine.step(given, now_ns)
         batch = replace(batch, quality=np.maximum(batch.quality, findings.quality))
         self.points.heard(batch)
         self._keep(batch)
@@ -179,8 +211,8 @@ class Pipeline:
         return self._apply(findings.transitions, now_ns)
 
     def _historical(self, batch: ReadingBatch, now_ns: int) -> tuple[AlertEvent, ...]:
-        batch = batch.take(np.argsort(batch.ts_ns, kind="stable"))
-        findings = self.second.step(batch)
+        batch, given = _ahead_doubted(batch.take(np.argsort(batch.ts_ns, kind="stable")), now_ns)
+        findings = self.second.step(given)
         self._keep(replace(batch, quality=np.maximum(batch.quality, findings.quality)))
         return self._apply(findings.transitions, now_ns, retrospective=True)
 
@@ -194,6 +226,11 @@ class Pipeline:
         if not len(transitions.key):
             return ()
         return self._record(self.book.apply(transitions, now_ns, retrospective=retrospective))
+
+    @property
+    def settled(self) -> bool:
+        """Whether the journal holds every event: only then may detector state be kept that caused them."""
+        return not self._unrecorded
 
     def _record(self, events: Sequence[AlertEvent]) -> tuple[AlertEvent, ...]:
         """Write events to the journal, first those it refused; only what is written is told to anyone."""
@@ -243,9 +280,11 @@ class Pipeline:
         When the store refuses, everything is kept and ``store_problem`` says why.
         """
         marks = self.ledger.changed()
+        written: tuple[Watermark, ...] = ()
         try:
             if self._buffer or marks:
                 self._write(marks)
+            written = marks
             if self._scores:
                 self.telemetry.write_scores(_join_scores(self._scores), NAMES)
                 self._scores = []
@@ -256,7 +295,7 @@ class Pipeline:
             if not self.store_problem:
                 log.error("store refuses; readings are kept and not acknowledged", problem=str(error))
             self.store_problem = str(error)
-            return () if self.waiting else marks
+            return written
         if self.store_problem:
             log.info("store takes readings again")
             self.store_problem = ""
@@ -291,7 +330,23 @@ class Pipeline:
         """Go on after a start: alerts that stand can return to normal, silence counts from now."""
         keys, _ = self.book.active_keys()
         self.engine.resume(keys)
-        self.engine.hear(np.arange(len(self.points), dtype=np.int32), now_ns)
+        self.expect_all(now_ns)
+
+
+def _ahead_doubted(batch: ReadingBatch, now_ns: int) -> tuple[ReadingBatch, ReadingBatch]:
+    """Return readings as they are kept and as the engine takes them, with impossible times doubted.
+
+    One reading from the year 2100 would make every later one look late, and averages blind for good. A bad
+    one of them goes to the engine without a value, because a quality cannot be bad and of a doubted clock.
+    """
+    ahead = batch.ts_ns > now_ns + MOST_AHEAD_NS
+    if not ahead.any():
+        return batch, batch
+    AHEAD.inc(int(np.count_nonzero(ahead)))
+    bad = ahead & (batch.quality >= Quality.BAD)
+    doubted = np.where(ahead, np.uint8(Quality.UNCERTAIN_CLOCK), batch.quality)
+    kept = replace(batch, quality=np.where(bad, batch.quality, doubted))
+    return kept, replace(batch, quality=doubted, value=np.where(bad, np.nan, batch.value))
 
 
 def _open_alerts(records: RecordStore) -> Iterator[Alert]:

@@ -135,6 +135,13 @@ class Engine:
         track = self._state.point["track"]
         track["heard_ns"][points] = np.maximum(track["heard_ns"][points], now_ns)
 
+    def expect(self, points: I4, now_ns: int) -> None:
+        """Let the silence of these points begin now, whatever was noted: a start, a birth, a clock set anew.
+
+        Unlike ``hear`` it also takes back a time that is still to come, as a sender's fast clock leaves it.
+        """
+        self._state.point["track"]["heard_ns"][points] = now_ns
+
     def resume(self, keys: I8) -> None:
         """Take these limits as active, and no others: what the alert book says after a restart."""
         limit = self._state.limit

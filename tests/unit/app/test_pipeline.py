@@ -1,0 +1,106 @@
+"""The pipeline between rooms: clocks that lie, stores that refuse."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from minewatch.contracts import EventKind, Quality, ReadingBatch
+from unit.app.a_mine import HOUR, T0, Refusing, RefusingRecords, S, gateway, meter, pipeline
+
+
+def test_one_reading_of_an_impossible_time_does_not_blind_averages() -> None:
+    """After a reading from far ahead the next ones count as new again, live and late ones alike."""
+    mine = pipeline()
+    mine.register([meter("a")], T0)
+    far = T0 + 80 * 365 * 24 * HOUR
+    mine.take(ReadingBatch.of([0], [T0], [0.2]), T0)
+    mine.take(ReadingBatch.of([0], [far], [0.2]), T0 + S)
+    bad = replace(ReadingBatch.of([0], [far], [0.2]), quality=np.array([Quality.BAD_NO_SIGNAL], np.uint8))
+    mine.take(bad, T0 + S)
+    mine.take(ReadingBatch.of([0], [far], [0.2], historical=True), T0 + S)
+    assert mine.engine.last_ns().tolist() == [T0]
+    assert mine.second.last_ns()[0] < T0
+    mine.take(ReadingBatch.of([0], [T0 + 2 * S], [0.2]), T0 + 2 * S)
+    mine.flush()
+    kept = mine.telemetry.readings(0, T0, 2**63 - 1, 10)
+    assert kept.quality.tolist()[:2] == [Quality.GOOD, Quality.GOOD]
+    assert sorted(kept.quality.tolist()[2:]) == [67, 67, Quality.BAD_NO_SIGNAL]
+
+
+def test_a_meter_behind_a_fast_or_slow_clock_is_expected_from_now_on() -> None:
+    """A birth stamped an hour ahead hides no silence, one stamped an hour ago raises none."""
+    for skew in (HOUR, -HOUR):
+        mine = pipeline()
+        mine.register([meter("a", valid_from_ns=T0 + skew)], T0)
+        assert mine.tick(T0 + 29 * S) == ()
+        assert [e.alert.rule for e in mine.tick(T0 + 31 * S)] == ["silent"]
+
+
+def test_a_start_counts_silence_from_then_whatever_clocks_said() -> None:
+    """A meter whose fast clock left readings in the store is told in time when it falls silent."""
+    mine = pipeline()
+    mine.register([meter("a")], T0)
+    mine.take(ReadingBatch.of([0], [T0 + HOUR], [0.2]), T0)
+    mine.flush()
+    again = pipeline(mine.telemetry, mine.records, now_ns=T0 + 10 * S)
+    again.catch_up(T0, T0 + 10 * S)
+    again.resume(T0 + 10 * S)
+    assert [e.alert.rule for e in again.tick(T0 + 41 * S)] == ["silent"]
+
+
+def test_a_clock_that_is_set_is_no_silence_and_hides_none() -> None:
+    """Set ahead it raises nothing at once; set back a silent meter is told half a minute later."""
+    for step in (HOUR, -HOUR):
+        mine = pipeline()
+        mine.register([meter("a")], T0)
+        mine.link(gateway(), T0)
+        mine.take(ReadingBatch.of([0], [T0], [0.2]), T0)
+        now = T0 + step
+        assert mine.clock_set(now, step) == ()
+        assert mine.tick(now) == ()
+        assert [e.alert.rule for e in mine.tick(now + 31 * S)] == ["silent"]
+
+
+def test_a_gateway_that_is_away_is_told_in_time_also_when_the_clock_is_set_back() -> None:
+    """The grace of a gateway goes on counting over a clock that was set."""
+    mine = pipeline()
+    mine.link(gateway(), T0)
+    mine.link(gateway(online=False, since_ns=T0 + S), T0 + S)
+    now = T0 + 2 * S - HOUR
+    assert mine.clock_set(now, -HOUR) == ()
+    assert [e.alert.rule for e in mine.tick(now + 10 * S)] == ["gateway-offline"]
+
+
+def test_nobody_listening_is_one_alert_a_gateway() -> None:
+    """When the listening process stays away the gateway is told, and its meters are not told one by one."""
+    mine = pipeline()
+    mine.register([meter("a"), meter("b")], T0)
+    mine.link(gateway(), T0)
+    assert mine.lose_gateways(T0 + S) == ()
+    told = [e for second in range(2, 90) for e in mine.tick(T0 + second * S)]
+    assert [(e.event, e.alert.rule) for e in told] == [(EventKind.RAISED, "gateway-offline")]
+
+
+def test_what_the_store_refused_is_not_acknowledged() -> None:
+    """A watermark alone, without readings that wait, is told only once the store has it."""
+    telemetry = Refusing()
+    mine = pipeline(telemetry)
+    mine.link(gateway(spool_first=8), T0)
+    assert mine.flush() == ()
+    telemetry.full = False
+    assert [mark.upto for mark in mine.flush()] == [7]
+
+
+def test_detector_state_is_not_settled_before_the_journal_has_its_events() -> None:
+    """While an event waits for the journal the state that caused it may not be kept."""
+    records = RefusingRecords()
+    mine = pipeline(records=records)
+    mine.register([meter("a")], T0)
+    records.full = True
+    assert mine.take(ReadingBatch.of([0], [T0], [2.0]), T0) == ()
+    assert not mine.settled
+    records.full = False
+    assert [e.alert.rule for e in mine.tick(T0 + S)] == ["high"]
+    assert mine.settled
