@@ -55,7 +55,7 @@ def pages() -> Path:
     return static
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop must be gone before other modules run theirs
 def chromium() -> Iterator[Browser]:
     """Start the system's chromium."""
     if not CHROMIUM.exists():
