@@ -41,6 +41,7 @@ export function start(): void {
   let opened = false;
   let checked = 0;
   model.onReset = () => void loader.load();
+  model.onStrangers = () => void loader.load();
   openStream(client.url('stream'), (message) => {
     model.message(message);
     const link = model.link;

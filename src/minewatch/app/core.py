@@ -87,6 +87,7 @@ class Core:
         self._selector = selectors.DefaultSelector()
         self._peers: list[Peer] = []
         self._holding = False
+        self._snapshot_problem = ""
         self._broker_seen = False
         self._unnumbered = Unnumbered()
         self._ingest_status: dict[str, Any] = {"problem": "not connected yet", "metrics": ""}
@@ -214,8 +215,11 @@ class Core:
             return  # after a crash the older state finds again what the journal has not taken
         try:
             snapshot.save(self.pipeline, self.state_file, self.clock.now_ns())
+            self._snapshot_problem = ""
         except MinewatchError as error:
-            log.error("detector state not written", problem=str(error))
+            if not self._snapshot_problem:
+                log.error("detector state not written", problem=str(error))
+            self._snapshot_problem = str(error)
 
     def _end(self, whole: bool) -> None:
         self._questions.put(None)

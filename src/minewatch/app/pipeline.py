@@ -58,6 +58,7 @@ BEHIND = Counter(
     "Live readings not newer than their point's last.",
 )
 NAMES = tuple(detector.name for detector in DETECTORS)
+UNKNOWN_INTERVAL_NS = 120 * 1_000_000_000
 MOST_AHEAD_NS = 24 * 3600 * 1_000_000_000  # a time beyond it comes from a clock that was never set
 
 
@@ -212,9 +213,36 @@ class Pipeline:
 
     def _historical(self, batch: ReadingBatch, now_ns: int) -> tuple[AlertEvent, ...]:
         batch, given = _ahead_doubted(batch.take(np.argsort(batch.ts_ns, kind="stable")), now_ns)
-        findings = self.second.step(given)
-        self._keep(replace(batch, quality=np.maximum(batch.quality, findings.quality)))
-        return self._apply(findings.transitions, now_ns, retrospective=True)
+        events: tuple[AlertEvent, ...] = ()
+        ends = np.flatnonzero(self._after_hole(batch))
+        for begin, end in zip([0, *ends.tolist()], [*ends.tolist(), len(batch)], strict=True):
+            if begin == end:
+                continue
+            if begin in ends:
+                self.second.begin_anew(int(batch.point[begin]))
+            rows = np.arange(begin, end)
+            findings = self.second.step(given.take(rows))
+            part = batch.take(rows)
+            self._keep(replace(part, quality=np.maximum(part.quality, findings.quality)))
+            events += self._apply(findings.transitions, now_ns, retrospective=True)
+        return events
+
+    def _after_hole(self, batch: ReadingBatch) -> B1:
+        """Return which historical rows, in order of time, come after a hole in their point's history.
+
+        Live readings may lie in it that the second engine never saw: what was pending before cannot go on.
+        """
+        order = np.argsort(batch.point, kind="stable")
+        point, ts = batch.point[order], batch.ts_ns[order]
+        before = np.concatenate(([np.iinfo(np.int64).min], ts[:-1]))
+        first = np.concatenate(([True], point[1:] != point[:-1]))
+        before[first] = self.second.last_ns()[point[first]]
+        known = np.unique(point)
+        widest = np.zeros(int(known[-1]) + 1 if len(known) else 0, np.int64)
+        widest[known] = [_widest_ns(self.points.infos[p].interval_s) for p in known.tolist()]
+        hole = np.zeros(len(batch), np.bool_)
+        hole[order] = (before > 0) & (ts - np.maximum(before, 0) > widest[point])
+        return hole
 
     def _keep(self, batch: ReadingBatch) -> None:
         self._buffer.append(batch)
@@ -347,6 +375,11 @@ def _ahead_doubted(batch: ReadingBatch, now_ns: int) -> tuple[ReadingBatch, Read
     doubted = np.where(ahead, np.uint8(Quality.UNCERTAIN_CLOCK), batch.quality)
     kept = replace(batch, quality=np.where(bad, batch.quality, doubted))
     return kept, replace(batch, quality=doubted, value=np.where(bad, np.nan, batch.value))
+
+
+def _widest_ns(interval_s: float) -> int:
+    """Return the longest time between two readings of a history that is not yet a hole in it."""
+    return int(max(5.0, 3.0 * interval_s) * 1e9) if interval_s > 0 else UNKNOWN_INTERVAL_NS
 
 
 def _open_alerts(records: RecordStore) -> Iterator[Alert]:

@@ -149,6 +149,12 @@ class Engine:
         limit["since_ns"][active != (limit["active"] != 0)] = NONE
         limit["active"] = active
 
+    def begin_anew(self, point: int) -> None:
+        """Let every limit of a point begin anew, inactive: there is a hole before its next reading."""
+        limit = self._state.limit
+        limit["since_ns"][limit["point"] == point] = NONE
+        limit["active"][limit["point"] == point] = 0
+
     def last_ns(self) -> I8:
         """Return the time of the last reading of every point; the smallest i8 where there is none."""
         return self._state.point["track"]["last_ns"][: len(self._points)].copy()

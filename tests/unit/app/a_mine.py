@@ -57,12 +57,16 @@ def gateway(*, online: bool = True, since_ns: int = T0, spool_first: int = 0) ->
 
 
 def pipeline(
-    telemetry: TelemetryStore | None = None, records: RecordStore | None = None, *, now_ns: int = T0
+    telemetry: TelemetryStore | None = None,
+    records: RecordStore | None = None,
+    *,
+    now_ns: int = T0,
+    rules: RuleSet = RULES,
 ) -> Pipeline:
     """Return a pipeline as the core makes one."""
     kept = records or MemoryRecords()
     book = AlertBook(AlertSettings(), kept, started_ns=now_ns)
-    return Pipeline(DetectSettings(), RULES, book, telemetry or MemoryTelemetry(), kept, now_ns=now_ns)
+    return Pipeline(DetectSettings(), rules, book, telemetry or MemoryTelemetry(), kept, now_ns=now_ns)
 
 
 class Refusing(MemoryTelemetry):

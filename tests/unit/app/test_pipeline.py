@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from minewatch.alerts.rules import RuleSet
 from minewatch.contracts import EventKind, Quality, ReadingBatch
-from unit.app.a_mine import HOUR, T0, Refusing, RefusingRecords, S, gateway, meter, pipeline
+from unit.app.a_mine import HOUR, RULES, T0, Refusing, RefusingRecords, S, gateway, meter, pipeline
 
 
 def test_one_reading_of_an_impossible_time_does_not_blind_averages() -> None:
@@ -104,3 +105,19 @@ def test_detector_state_is_not_settled_before_the_journal_has_its_events() -> No
     records.full = False
     assert [e.alert.rule for e in mine.tick(T0 + S)] == ["high"]
     assert mine.settled
+
+
+def test_a_delay_does_not_span_a_hole_between_two_pieces_of_history() -> None:
+    """Live readings in the hole may have been calm: what was pending before it raises nothing after it."""
+    high, silent = RULES.rules
+    mine = pipeline(rules=RuleSet((replace(high, on_delay_s=10.0), silent)))
+    mine.register([meter("a")], T0)
+
+    def history(first: int, seconds: int) -> list[bool]:
+        ts = [T0 + (first + k) * S for k in range(seconds)]
+        past = ReadingBatch.of([0] * seconds, ts, [1.5] * seconds, historical=True)
+        return [event.alert.retrospective for event in mine.take(past, T0 + 500 * S)]
+
+    assert history(0, 4) == []
+    assert history(27, 4) == []
+    assert history(100, 15) == [True]

@@ -30,6 +30,23 @@ class Bench {
 }
 
 describe('model', () => {
+  it('asks once for sensors that were born after the list of points was read', () => {
+    const bench = new Bench();
+    let asked = 0;
+    bench.model.onStrangers = () => (asked += 1);
+    const reading = (id: number): Frame => ({
+      event: 'reading', id: '', data: { time: iso(T0), point: [id], ts_ms: [T0], value: [1], quality: [0] },
+    });
+    bench.push(reading(7));
+    expect(asked).toBe(0); // the first list is still on its way
+    bench.model.setPoints([point(1)]);
+    bench.model.endSnapshot();
+    bench.push(reading(1));
+    bench.push(reading(7));
+    bench.push(reading(7));
+    expect(asked).toBe(1);
+  });
+
   it('tells its listeners once per animation frame, however much happened', () => {
     const bench = new Bench();
     let told = 0;

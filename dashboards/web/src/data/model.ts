@@ -41,10 +41,13 @@ export class Model {
   siteOffsetMin: number | null = null;
   /** Called when the service says that its stream has moved on and everything must be read anew. */
   onReset: () => void = () => {};
+  /** Called when readings come from sensors that the list of points does not hold yet. */
+  onStrangers: () => void = () => {};
   /** Called at once for every raised alert, hidden page or not. */
   onRaised: (alert: Alert) => void = () => {};
 
   private readonly opened: number;
+  private readonly strangers = new Set<number>();
   private lastArrival: number;
   private met = false;
   private listeners = new Map<Topic, Set<() => void>>();
@@ -175,6 +178,12 @@ export class Model {
 
   private readingFrame(frame: Extract<Frame, { event: 'reading' }>['data']): void {
     this.readings.frame(frame);
+    const strange = frame.point.filter((id) => !this.points.has(id) && !this.strangers.has(id));
+    if (strange.length && this.load === 'ready') {
+      // Asked for once each: a sensor that the list does not name even then must not make the page ask on.
+      for (const id of strange) this.strangers.add(id);
+      this.onStrangers();
+    }
     for (let i = 0; i < frame.point.length; i++) {
       const value = frame.value[i];
       const bad = (frame.quality[i] ?? 0) >= 128;
