@@ -72,6 +72,7 @@ def test_a_full_disk_loses_nothing(mosquitto_server: Server, tmp_path: Path) -> 
         assert running.held()["acked"] == before["acked"]
         no_room(core, resource.RLIM_INFINITY)
         wait_for("the service is ready", running.ready, 90)
+        wait_for("the meter's incident is raised", lambda: running.get("/api/v1/alerts")[1]["items"], 90)
         running.drain_agent()
         sent = running.held()["sampled"]
         assert running.part_pid("core") == core  # nothing had to be started anew

@@ -13,10 +13,10 @@ from unit.serve.stage import Stage
 pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[3]
 GOLDEN = ROOT / "tests/vectors/http/metrics.txt"
-CORE_TEXT = """# HELP minewatch_detect_readings_total Readings looked at.
-# TYPE minewatch_detect_readings_total counter
-minewatch_detect_readings_total{late="no"} 12.0
-minewatch_ingest_messages_total{process="ingest"} 3.0
+CORE_TEXT = """# HELP minewatch_elsewhere_readings_total Readings looked at.
+# TYPE minewatch_elsewhere_readings_total counter
+minewatch_elsewhere_readings_total{late="no"} 12.0
+minewatch_elsewhere_messages_total{process="ingest"} 3.0
 # HELP minewatch_serve_events_total Journal rows.
 # TYPE minewatch_serve_events_total counter
 minewatch_serve_events_total{source="core"} 5.0
@@ -77,8 +77,8 @@ async def test_figures_of_all_processes_are_one_text(stage: Stage) -> None:
     async with stage.client() as client:
         await client.get("/api/v1/alerts")
         text = (await client.get("/metrics")).text
-    assert 'minewatch_detect_readings_total{late="no",process="core"} 12.0' in text
-    assert 'minewatch_ingest_messages_total{process="ingest"} 3.0' in text
+    assert 'minewatch_elsewhere_readings_total{late="no",process="core"} 12.0' in text
+    assert 'minewatch_elsewhere_messages_total{process="ingest"} 3.0' in text
     assert 'minewatch_serve_events_total{process="core",source="core"} 5.0' in text
     route = 'minewatch_serve_requests_total{method="GET",process="serve",route="/api/v1/alerts",status="200"}'
     assert route in text
