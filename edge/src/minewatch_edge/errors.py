@@ -36,7 +36,15 @@ class EdgeConfigError(EdgeError):
 
 
 class DriverError(EdgeError):
-    """A sensor, or the source a driver reads, gives nothing that can be used."""
+    """A sensor, or the source a driver reads, gives nothing that can be used.
+
+    The text names the source (``host:port`` or a path) and what is wrong; ``mend`` says what to look at.
+    """
+
+    def __init__(self, what: str, *, mend: str = "") -> None:
+        super().__init__(f"{what}. {mend}" if mend else what)
+        self.what = what
+        self.mend = mend
 
 
 class SpoolError(EdgeError):

@@ -30,6 +30,7 @@ _ROWS_A_POLL = 500
 _BYTES_A_READ = 262_144
 _LONGEST_LINE = 65_536
 _NEVER_NS = 2**62
+_MEND = "Look whether the program that writes it runs, and whether the agent may read it"
 _FUTURE_NS = 86_400 * 1_000_000_000
 _CLOCK_SET_NS = 1_767_225_600 * 1_000_000_000  # 2026: a clock before that was never set, and judges nothing
 
@@ -210,7 +211,7 @@ class CsvDriver:
                 self._take(stream.readline(), 0)
                 stream.seek(0, 2)
         except OSError as error:
-            raise DriverError(f"{path}: {error.strerror or error}") from error
+            raise DriverError(f"{path}: {error.strerror or error}", mend=_MEND) from error
         return stream
 
     def _replaced(self, stream: BufferedIOBase) -> bool:
@@ -218,7 +219,7 @@ class CsvDriver:
         try:
             there, mine = self._source.file.stat(), os.fstat(stream.fileno())
         except OSError as error:
-            raise DriverError(f"{self._source.file}: {error.strerror}") from error
+            raise DriverError(f"{self._source.file}: {error.strerror}", mend=_MEND) from error
         return there.st_ino != mine.st_ino or there.st_size < stream.tell()
 
     def _at_end(self) -> None:
