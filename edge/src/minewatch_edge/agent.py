@@ -446,8 +446,9 @@ class Agent:
         if spool.counters.evicted:
             self._problems["evicted"] = f"{spool.counters.evicted} readings were given up: the spool was full"
         if self._rejects:
-            spool.reject(list(self._rejects))
-            self._rejects.clear()
+            told = list(self._rejects)
+            spool.reject(told)
+            del self._rejects[: len(told)]
         if not self.config.broker.acknowledgement and self._session.born:
             spool.acknowledge(spool.identity, self._delivery.assumed(moment.mono_ns))
             self._delivery.held(spool.first_id, moment.mono_ns)

@@ -40,7 +40,7 @@ class Stamps:
     """The times of one device's readings, strictly rising for each point, in whole milliseconds."""
 
     def __init__(self, points: int) -> None:
-        self._last = [-(2**62)] * points
+        self.last = [-(2**62)] * points
         self._polled_ms = 0
         self._elapsed_ms = 0
         self.shift_ms = 0
@@ -55,12 +55,12 @@ class Stamps:
     def stamp(self, point: int, ts_ns: int) -> int:
         """Return the time of a reading in milliseconds, after that of the one before."""
         at = ts_ns // 1_000_000 + self.shift_ms
-        last = self._last[point]
+        last = self.last[point]
         if at <= last:
             if last - at > _JUMP_MS:  # the device's clock went back: all its points go on from here
                 self.shift_ms += last - at + self._elapsed_ms
                 at = last + self._elapsed_ms
             else:
                 at = last + 1
-        self._last[point] = at
+        self.last[point] = at
         return at

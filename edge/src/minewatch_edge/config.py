@@ -19,7 +19,7 @@ from minewatch_edge.tables import Table
 _POINT_KEYS = (
     "metric", "quantity", "unit", "low", "high", "interval_s", "resolution", "sentinels", "calibration_due",
 )  # fmt: skip
-_DEVICE_KEYS = ("id", "zone", "driver", "interval_s", "point")
+_DEVICE_KEYS = ("id", "zone", "driver", "interval_s", "hang_s", "point")
 _SCHEMES = {"mqtt": 1883, "tcp": 1883, "mqtts": 8883, "ssl": 8883}
 
 
@@ -93,6 +93,7 @@ class DeviceConfig:
     interval_s: float
     points: tuple[PointConfig, ...]
     options: Table
+    hang_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +237,8 @@ def _device(table: Table) -> DeviceConfig:
     points = tuple(
         _point(point, device, zone, interval_s, kind.point_keys) for point in table.tables("point")
     )
-    return DeviceConfig(device, zone, driver, interval_s, points, table)
+    hang_s = table.number("hang_s", 10.0, least=0.1, most=3_600)
+    return DeviceConfig(device, zone, driver, interval_s, points, table, hang_s)
 
 
 def _point(table: Table, device: str, zone: str, interval_s: float, keys: tuple[str, ...]) -> PointConfig:

@@ -47,6 +47,10 @@ class DriverError(EdgeError):
         self.mend = mend
 
 
+class DriverSilent(DriverError):
+    """A device has not answered in the time its driver is given; its points have no signal."""
+
+
 class SpoolError(EdgeError):
     """The spool cannot be used."""
 

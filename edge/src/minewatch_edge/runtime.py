@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import signal
 import socket
 import threading
@@ -65,17 +66,19 @@ def run_agent(
     stop: threading.Event,
     *,
     rejects: list[Reject] | None = None,
+    wake: Wake | None = None,
 ) -> AgentSummary:
     """Run one agent in this thread until ``stop`` is set; several may run in threads of one process.
 
-    ``rejects`` is where the drivers put lines they could not use; the agent takes them from there.
+    ``rejects`` is where the drivers put lines they could not use; the agent takes them from there. ``wake``
+    is what drivers with a thread of their own ring when they have something.
     Raises SpoolInUse when the spool has an agent already, EdgeConfigError when a secret is not there.
     """
     port = _Port()
     connection = Connection(_broker(config), port)
     spool = Spool(config.spool.path, _limits(config), boot=boot_id())
     agent = port.agent = Agent(config, drivers, spool, connection, rejects=rejects)
-    dial = _Dial(connection)
+    dial = _Dial(connection, wake or Wake())
     state_file = states.state_path(config.spool.path)
     written_ns = 0
     agent.start(moment())
@@ -90,6 +93,7 @@ def run_agent(
     finally:
         agent.stop(moment())
         connection.stop()
+        dial.close()
         end = _write_state(state_file, agent, moment(), running=False)
     return AgentSummary(config.site, config.gateway, end.counters, end.held_rows, end.waiting)
 
@@ -109,11 +113,36 @@ def run(config: EdgeConfig) -> tuple[int, AgentSummary]:
         stop.set()
 
     rejects: list[Reject] = []
-    made = [kinds.make(device, config.folder, rejects.append) for device in config.devices]
+    wake = Wake()
+    made = [kinds.start(device, config.folder, rejects.append, wake.ring) for device in config.devices]
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask_to_stop)
-    summary = run_agent(config, made, stop, rejects=rejects)
+    summary = run_agent(config, made, stop, rejects=rejects, wake=wake)
     return (128 + signal.SIGINT if signal.SIGINT in caught else 0), summary
+
+
+class Wake:
+    """A bell that other threads ring to end the agent's wait."""
+
+    def __init__(self) -> None:
+        self.ear, self._bell = socket.socketpair()
+        self.ear.setblocking(False)
+        self._bell.setblocking(False)
+
+    def ring(self) -> None:
+        """Wake the agent; a bell that rings already is enough."""
+        with suppress(OSError):
+            self._bell.send(b"\0")
+
+    def heard(self) -> None:
+        """Take in what rang."""
+        with suppress(OSError):
+            self.ear.recv(4096)
+
+    def close(self) -> None:
+        """Let go of both ends; a late ring is lost on nobody."""
+        self.ear.close()
+        self._bell.close()
 
 
 class _Port:
@@ -143,8 +172,9 @@ class _Dial:
     A name server or a dead link may hold up a connect for seconds; sampling must not wait for them.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, wake: Wake) -> None:
         self._connection = connection
+        self._wake = wake
         self._explain("not connected yet")
         self._open = False
         self._until_ns = 0
@@ -165,11 +195,12 @@ class _Dial:
             self._open = False
         if self._open:
             was = self._connection.connected
-            self._connection.drive(wait_s, now_ns / 1e9)
+            if self._connection.drive(wait_s, now_ns / 1e9, [self._wake.ear]):
+                self._wake.heard()
             if was and not self._connection.connected:
                 self._open = False
-        else:
-            time.sleep(wait_s)
+        elif select.select([self._wake.ear], [], [], wait_s)[0]:
+            self._wake.heard()
 
     def _ask(self, now_ns: int) -> None:
         if self._probe is None:
@@ -186,6 +217,10 @@ class _Dial:
             self._explain(self._answer)
             self._again_ns = now_ns + self._pause_ns
             self._pause_ns = min(self._pause_ns * 2, _PROBE_AGAIN_MOST_NS)
+
+    def close(self) -> None:
+        """Let go of the bell."""
+        self._wake.close()
 
     def _explain(self, why: str) -> None:
         broker = self._connection.broker

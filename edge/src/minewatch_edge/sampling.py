@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from math import isnan, nan
 
 from minewatch_edge.clocks import NOTICEABLE_NS, Stamps
+from minewatch_edge.drivers.apart import Apart
 from minewatch_edge.drivers.driver import Driver, Reading
-from minewatch_edge.errors import DriverError
+from minewatch_edge.errors import DriverError, DriverSilent
 from minewatch_edge.rows import Columns, NewRow
 from minewatch_edge.sparkplug.births import PointBirth
 from minewatch_edge.sparkplug.codec import BAD, GOOD, UNCERTAIN
@@ -34,6 +35,7 @@ class _Source:
     failures: int = 0
     retry_ns: int = 0
     problem: str = ""
+    hung: bool = False
     outside: set[int] = field(default_factory=set)
 
 
@@ -42,6 +44,7 @@ class Sampler:
 
     def __init__(self, drivers: Sequence[Driver]) -> None:
         self.points: tuple[PointBirth, ...] = ()
+        self.late = 0  # readings of devices that hung, older than the word that they had no signal
         self._sources: list[_Source] = []
         for driver in drivers:
             points = tuple(driver.points())
@@ -83,6 +86,8 @@ class Sampler:
     def _ask(self, source: _Source, now_ns: int) -> Sequence[Reading]:
         try:
             readings = source.driver.poll(now_ns)
+        except DriverSilent as error:
+            return self._silent(source, str(error), now_ns)
         except DriverError as error:
             return self._failed(source, str(error), now_ns)
         except Exception as error:
@@ -90,10 +95,29 @@ class Sampler:
             if not source.problem:
                 log.exception("the driver of %s failed", ", ".join(source.names))
             return self._failed(source, f"{type(error).__name__}: {error}", now_ns)
+        if isinstance(source.driver, Apart) and not source.driver.answered:
+            return ()  # it was only asked
         if source.problem:
             log.warning("%s answers again", ", ".join(source.names))
         source.failures, source.retry_ns, source.problem = 0, 0, ""
+        if source.hung:
+            source.hung = False
+            return self._in_time(source, readings)
         return readings
+
+    def _in_time(self, source: _Source, readings: Sequence[Reading]) -> Sequence[Reading]:
+        """Return what is newer than the word that there was no signal; count the rest as late."""
+        last = source.stamps.last
+        taken = [r for r in readings if r.ts_ns // 1_000_000 > last[r.point]]
+        self.late += len(readings) - len(taken)
+        return taken
+
+    @staticmethod
+    def _silent(source: _Source, why: str, now_ns: int) -> Sequence[Reading]:
+        """Say for each point that it has no signal; the device goes on by itself when it answers."""
+        log.warning("%s does not answer: %s", ", ".join(source.names), why)
+        source.problem, source.hung = why, True
+        return [Reading(i, now_ns, nan, BAD) for i in range(len(source.points))]
 
     @staticmethod
     def _failed(source: _Source, why: str, now_ns: int) -> Sequence[Reading]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from minewatch_edge.drivers import csvfile, simulated
+from minewatch_edge.drivers.apart import Apart
 from minewatch_edge.drivers.driver import CheckResult, Driver, Reading
 from minewatch_edge.errors import EdgeConfigError
 from minewatch_edge.spool import Reject
@@ -16,23 +17,27 @@ if TYPE_CHECKING:
 
     from minewatch_edge.config import DeviceConfig
 
-__all__ = ["KINDS", "CheckResult", "Driver", "Kind", "Reading", "kind_of", "make"]
+__all__ = ["KINDS", "CheckResult", "Driver", "Kind", "Reading", "kind_of", "make", "start"]
 
 Refuse: TypeAlias = Callable[[Reject], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of driver: what it reads from edge.toml beyond what every device has, and how it is made."""
+    """One kind of driver: what it reads from edge.toml beyond what every device has, and how it is made.
+
+    ``inline`` says that a poll never waits for anything; every other kind gets a thread for each device.
+    """
 
     make: Callable[[DeviceConfig, Path, Refuse], Driver]
     device_keys: tuple[str, ...] = ()
     point_keys: tuple[str, ...] = ()
+    inline: bool = False
 
 
 KINDS: dict[str, Kind] = {
-    "simulated": Kind(simulated.make, simulated.DEVICE_KEYS, simulated.POINT_KEYS),
-    "csv": Kind(csvfile.make, csvfile.DEVICE_KEYS, csvfile.POINT_KEYS),
+    "simulated": Kind(simulated.make, simulated.DEVICE_KEYS, simulated.POINT_KEYS, inline=True),
+    "csv": Kind(csvfile.make, csvfile.DEVICE_KEYS, csvfile.POINT_KEYS, inline=True),
 }
 
 
@@ -49,3 +54,11 @@ def kind_of(name: str, where: str) -> Kind:
 def make(device: DeviceConfig, folder: Path, refuse: Refuse) -> Driver:
     """Make the driver of a device; ``refuse`` takes the lines it could not use."""
     return kind_of(device.driver, device.options.where("driver")).make(device, folder, refuse)
+
+
+def start(device: DeviceConfig, folder: Path, refuse: Refuse, wake: Callable[[], None]) -> Driver:
+    """Make the driver of a device as an agent runs it: in a thread of its own, unless it never waits."""
+    if kind_of(device.driver, device.options.where("driver")).inline:
+        return make(device, folder, refuse)
+    hang_ns = int(device.hang_s * 1e9)
+    return Apart(lambda own: make(device, folder, own), refuse, hang_ns=hang_ns, wake=wake)
