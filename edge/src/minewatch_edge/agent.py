@@ -112,6 +112,7 @@ class Agent:
         self._trusted_ns = moment.mono_ns + _TRUST_AFTER_NS
         try:
             self._open_spool()
+            self._sampler.resume(self._spool.marks())
         except SpoolUnavailable as error:
             self._spool_refused(error, moment)
         self._clock = SteadyClock(moment, (self._spool.last_ms + 1) * _MS if self._spool.last_ms else 0)

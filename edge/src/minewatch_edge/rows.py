@@ -24,11 +24,15 @@ class Columns(NamedTuple):
 
 
 class NewRow(NamedTuple):
-    """A row before it is committed; ``priority`` above 0 asks for the disk, not only for its cache."""
+    """A row before it is committed; ``priority`` above 0 asks for the disk, not only for its cache.
+
+    ``mark`` is how far its source was read with this row; it is committed in the same transaction.
+    """
 
     device: str
     columns: Columns
     priority: int = 0
+    mark: str = ""
 
 
 class Row(NamedTuple):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isnan, nan
 
 from minewatch_edge.clocks import NOTICEABLE_NS, Stamps
 from minewatch_edge.drivers.apart import Apart
-from minewatch_edge.drivers.driver import Driver, Reading
+from minewatch_edge.drivers.driver import Batch, Driver, Reading, Resuming
 from minewatch_edge.errors import DriverError, DriverSilent
 from minewatch_edge.rows import Columns, NewRow
 from minewatch_edge.sparkplug.births import PointBirth
@@ -63,6 +63,13 @@ class Sampler:
                 text = f"its clock went back; readings are stamped {late_s:.0f} s later"
                 found.update(dict.fromkeys(source.names, text))
         return found
+
+    def resume(self, marks: Mapping[str, str]) -> None:
+        """Tell the drivers how far the rows on the disk go, by device."""
+        for source in self._sources:
+            mark = next((marks[name] for name in source.names if name in marks), "")
+            if mark and isinstance(source.driver, Resuming):
+                source.driver.resume(mark)
 
     def due_ns(self, now_ns: int) -> int:
         """Return when the first driver is due."""
@@ -160,4 +167,6 @@ def _rows(source: _Source, readings: Sequence[Reading], now_ns: int, *, doubtful
             done.append(NewRow(birth.device, Columns(*columns), priorities.pop(birth.device, 0)))
             del open_rows[birth.device]
     done += [NewRow(d, Columns(*columns), priorities.get(d, 0)) for d, columns in open_rows.items()]
+    if isinstance(readings, Batch) and readings.mark:
+        done[-1] = done[-1]._replace(mark=readings.mark)
     return done

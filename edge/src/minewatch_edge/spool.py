@@ -255,6 +255,9 @@ class Spool:
                 body = pack(row.columns._replace(points=[ids[p] for p in row.columns.points]))
                 values.append((key, ts, row.priority, row.device, len(row.columns.points), body))
             db.executemany("INSERT INTO row VALUES (?, ?, ?, ?, ?, ?)", values)
+            marks = [(row.device, row.mark) for row in rows if row.mark]
+            if marks:
+                db.executemany("INSERT OR REPLACE INTO mark VALUES (?, ?)", marks)
             # A source's own time may be wrong by years: it must not draw the agent's clock after it.
             latest = max(max(row.columns.times) for row in rows)
             last_ms = max(mark.last_ms, min(latest, ts + _AHEAD_MS))
@@ -360,6 +363,12 @@ class Spool:
         if sent or dropped:
             with self._transaction() as db:
                 self._count(db, sent=sent, dropped=dropped)
+
+    def marks(self) -> dict[str, str]:
+        """Return how far the source of each device was read with the rows committed, by device."""
+        self._ready()
+        with self._file.guard():
+            return dict(self._file.db.execute("SELECT device, mark FROM mark").fetchall())
 
     def save_bd_seq(self, bd_seq: int) -> None:
         """Put the bdSeq of a connection on the disk before the broker sees it."""

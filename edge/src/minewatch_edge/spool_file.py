@@ -34,6 +34,8 @@ CREATE TABLE reject (
 PRAGMA user_version = 1;
 COMMIT;
 """
+# Asked for at every start: files of version 1 exist that lack it.
+_MARKS = "CREATE TABLE IF NOT EXISTS mark (device TEXT PRIMARY KEY, mark TEXT NOT NULL)"
 _VERSION = 1
 _BUSY, _CORRUPT, _NOT_A_DATABASE = 5, 11, 26
 
@@ -93,6 +95,7 @@ class SpoolFile:
                 raise
         elif version != _VERSION:
             raise sqlite3.DatabaseError(f"malformed: version {version}, this agent reads {_VERSION}")
+        db.execute(_MARKS)
         if db.execute("SELECT count(*) FROM state").fetchone()[0] != 1:
             raise sqlite3.DatabaseError("malformed: no state")
 

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
-from minewatch_edge.drivers.driver import CheckResult, Driver, Reading
+from minewatch_edge.drivers.driver import CheckResult, Driver, Reading, Resuming
 from minewatch_edge.errors import DriverSilent
 from minewatch_edge.sparkplug.births import PointBirth
 from minewatch_edge.spool import Reject
@@ -94,6 +94,11 @@ class Apart:
     def moved(self, by_ns: int) -> None:
         """Learn that the time of polls was set forward while one may be out: that is no silence."""
         self._asked_ns += by_ns
+
+    def resume(self, mark: str) -> None:
+        """Tell the driver how far it was read, before it is first asked."""
+        if isinstance(self._driver, Resuming):
+            self._driver.resume(mark)
 
     def check(self, now_ns: int) -> Sequence[CheckResult]:
         """Ask each sensor once, in the caller's thread."""

@@ -7,9 +7,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from minewatch_edge.drivers.lines import LONGEST_LINE, Line
 from minewatch_edge.errors import DriverError
+from minewatch_edge.spool import Reject
 from minewatch_edge.tables import Table
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -100,6 +103,39 @@ class Layout:
             else:
                 faults.append(("value", f"{column}: {text!r} is no number"))
         return CsvRow(ts_ns, tuple(values), tuple(faults))
+
+
+@dataclass(frozen=True, slots=True)
+class CsvText:
+    """Which file, and how it is written."""
+
+    file: Path
+    time_column: str
+    time: TimeFormat
+    columns: tuple[tuple[str, float], ...]
+    delimiter: str = ","
+    missing: tuple[str, ...] = ("", "NaN")
+
+    def layout(self, header: str) -> Layout:
+        """Find the columns in a first line; raise DriverError when one is not there."""
+        return Layout(
+            header, self.time_column, self.time, self.columns, delimiter=self.delimiter, missing=self.missing
+        )
+
+
+def decoded(line: Line) -> str | tuple[str, str]:
+    """Return the text of a line, or (reason, what is wrong)."""
+    if not line.whole:
+        return "length", f"a line of more than {LONGEST_LINE} bytes"
+    try:
+        return line.raw.decode("utf-8").rstrip("\r")
+    except UnicodeDecodeError:
+        return "encoding", "no UTF-8"
+
+
+def rejected(now_ns: int, device: str, reason: str, what: str, raw: bytes) -> Reject:
+    """Return the reject of a line, its beginning with it."""
+    return Reject(now_ns, device, reason, f"{what}: {raw[:300].decode('utf-8', 'replace')}")
 
 
 def _find(names: list[str], column: str) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from minewatch_edge.sparkplug.births import PointBirth
 from minewatch_edge.sparkplug.codec import GOOD
@@ -20,6 +20,18 @@ class Reading(NamedTuple):
     ts_ns: int
     value: float
     quality: int = GOOD
+
+
+class Batch(list[Reading]):
+    """Readings of one poll with ``mark``: how far the source was read with them, in the driver's own words.
+
+    The mark is committed in one transaction with the readings, so that after any end of the agent `resume`
+    brings the place after the last reading on the disk, and not one reading comes twice or is missed.
+    """
+
+    def __init__(self, readings: Iterable[Reading] = (), mark: str = "") -> None:
+        super().__init__(readings)
+        self.mark = mark
 
 
 class CheckResult(NamedTuple):
@@ -51,3 +63,14 @@ class Driver(Protocol):
 
     def close(self) -> None:
         """Let go of the source."""
+
+
+@runtime_checkable
+class Resuming(Protocol):
+    """What a driver has besides when its source can be read again from a place: a file, a log.
+
+    Its ``poll`` returns a `Batch`; a batch should hold at most 500 readings, so that it is one row.
+    """
+
+    def resume(self, mark: str) -> None:
+        """Go on after the readings that came with this mark; called once, before the first poll."""
