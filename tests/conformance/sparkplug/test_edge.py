@@ -1,0 +1,31 @@
+"""The edge node against every assertion of Sparkplug 3.0.0 that binds it; see frame.py."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from conformance.sparkplug import checks  # noqa: F401  # each enters its checks
+from conformance.sparkplug.edge_story import Evidence, evidence
+from conformance.sparkplug.frame import Mutant, Proof, must_fail, mutations, proofs
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture(scope="module")
+def seen() -> Iterator[Evidence]:
+    """The evidence that all checks share."""
+    with evidence() as made:
+        yield made
+
+
+@pytest.mark.parametrize("proof", proofs("edge"), ids=lambda proof: proof.id)
+def test_assertion(proof: Proof, seen: Evidence) -> None:
+    """The agent does what the assertion says."""
+    proof.check(seen)
+
+
+@pytest.mark.parametrize(("proof", "mutant"), mutations("edge"))
+def test_mutant(proof: Proof, mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check notices when the agent does not."""
+    with evidence() as fresh:
+        must_fail(proof, mutant, lambda: fresh, monkeypatch)
