@@ -27,6 +27,7 @@ class Bench:
 BENCHES = (
     Bench("start", "start"),
     Bench("wire", "wire"),
+    Bench("edge.modbus", "edge_modbus"),
     Bench("detect", "detect"),
     Bench("store", "store"),
     Bench("replay", "replay"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,18 @@ def test_commented_defaults_are_the_defaults(tmp_path: Path) -> None:
     assert full.broker == plain.broker
 
 
+def test_the_devices_that_stand_as_examples_load(tmp_path: Path) -> None:
+    """Each example device of the sample is right as it stands."""
+    text = re.sub(r"^#(?=[\[a-z])", "", SAMPLE.read_text(encoding="utf-8"), flags=re.M)
+    for name in re.findall(r'_file = "([^"]+)"', text):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x", encoding="utf-8")
+    full = load(tmp_path, text)
+    assert {device.driver for device in full.devices} >= {"simulated", "csv", "modbus"}
+    for device in full.devices:
+        drivers.make(device, tmp_path, lambda _reject: None).close()
+
+
 @pytest.mark.parametrize(
     ("text", "names"),
     [
@@ -87,7 +100,10 @@ def test_commented_defaults_are_the_defaults(tmp_path: Path) -> None:
         (HEAD.replace('host = "localhost"', 'url = "mqtt://u:p@h"') + DEVICE, ["broker.url", "password"]),
         (HEAD + "[spool]\nmax_mb = -1\n" + DEVICE, ["spool.max_mb", "-1"]),
         (HEAD + '[spool]\nsync = "never"\n' + DEVICE, ["spool.sync", "normal, full"]),
-        (HEAD + DEVICE.replace("simulated", "modbuss"), ["device[0].driver", "modbuss", "csv, simulated"]),
+        (
+            HEAD + DEVICE.replace("simulated", "modbuss"),
+            ["device[0].driver", "modbuss", "csv, ", "simulated"],
+        ),
         (HEAD + DEVICE + "low = 2\nhigh = 1\n", ["point[0].high", "not above"]),
         (HEAD + DEVICE + 'calibration_due = "soon"\n', ["calibration_due", "2027-03-31"]),
         (HEAD + DEVICE + "sentinels = 5\n", ["sentinels", "[-1, 9999]"]),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from minewatch_edge.drivers import csvfile, simulated
+from minewatch_edge.drivers import csvfile, modbus, simulated
 from minewatch_edge.drivers.apart import Apart
 from minewatch_edge.drivers.driver import CheckResult, Driver, Reading
 from minewatch_edge.errors import EdgeConfigError
@@ -38,6 +38,7 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "simulated": Kind(simulated.make, simulated.DEVICE_KEYS, simulated.POINT_KEYS, inline=True),
     "csv": Kind(csvfile.make, csvfile.DEVICE_KEYS, csvfile.POINT_KEYS, inline=True),
+    "modbus": Kind(modbus.make, modbus.DEVICE_KEYS, modbus.POINT_KEYS),
 }
 
 
