@@ -7,7 +7,7 @@ PROJECT := pyproject.toml edge/pyproject.toml
 ARGS ?=
 ONLY ?=
 
-.PHONY: demo test check bench pages requirements clean
+.PHONY: demo test check bench edge pages requirements clean
 .DELETE_ON_ERROR:
 
 demo: .venv/run.stamp $(PAGE)
@@ -26,6 +26,10 @@ check: .venv/dev.stamp $(PAGE)
 
 bench: .venv/dev.stamp $(PAGE)
 	@$(BIN)/python -m tests.bench $(ONLY)
+
+# The agent as one file and as a Debian package: build/minewatch-edge.pyz, build/minewatch-edge_VERSION_all.deb
+edge: .venv/run.stamp
+	@$(BIN)/python edge/packaging/build.py
 
 pages: $(PAGE)
 

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from typing import Protocol
 
 from minewatch_edge import __version__
+from minewatch_edge import state as states
 from minewatch_edge.clocks import NOTICEABLE_NS, Moment, SteadyClock
 from minewatch_edge.config import EdgeConfig
 from minewatch_edge.declared import Declared, spool_points
-from minewatch_edge.delivery import Delivery, DeliverySettings
+from minewatch_edge.delivery import Delivery
 from minewatch_edge.drivers.driver import Driver
 from minewatch_edge.errors import SpoolUnavailable, WireError
 from minewatch_edge.rows import Columns, NewRow
 from minewatch_edge.sampling import Sampler
 from minewatch_edge.sessions import Sessions
+from minewatch_edge.settings import delivery_settings, spool_limits
 from minewatch_edge.sparkplug.actions import (
     Acknowledged,
     EdgeAction,
@@ -32,6 +33,7 @@ from minewatch_edge.sparkplug.actions import (
 from minewatch_edge.sparkplug.edge_session import EdgeSession
 from minewatch_edge.spool import Reject, Spool
 from minewatch_edge.state import AgentState
+from minewatch_edge.transport import Transport
 from minewatch_edge.waiting import Waiting
 
 log = logging.getLogger(__name__)
@@ -42,24 +44,6 @@ _FIGURES_NS = 5 * _SECOND_NS  # between two messages about the spool
 _TRUST_AFTER_NS = 3_600 * _SECOND_NS  # a clock that jumped may not make rows old before a person can mend it
 _REJECTS_WAITING = 1_000
 _MS = 1_000_000
-
-
-class Transport(Protocol):
-    """What the agent needs of a connection: ``sparkplug.mqtt.Connection``, or ``testing.FakeBroker``."""
-
-    @property
-    def connected(self) -> bool:
-        """Whether the broker has taken us."""
-
-    @property
-    def problem(self) -> str:
-        """What keeps it from that, in a line."""
-
-    def publish(self, message: Publish) -> bool:
-        """Hand a message over; False when it was not taken."""
-
-    def drop(self, *, with_will: bool = False) -> None:
-        """Disconnect and connect anew."""
 
 
 class Agent:
@@ -79,14 +63,7 @@ class Agent:
         self._sampler = Sampler(drivers)
         self._spool = spool
         self._transport = transport
-        self._delivery = Delivery(
-            DeliverySettings(
-                config.spool.resend_s,
-                config.spool.resend_per_s,
-                config.broker.acknowledgement,
-                config.broker.keepalive_s,
-            )
-        )
+        self._delivery = Delivery(delivery_settings(config))
         self._session = self._make_session()
         self._clock = SteadyClock(Moment(0, 0))
         self._waiting = Waiting()
@@ -103,6 +80,9 @@ class Agent:
         self._tidied_ns = 0
         self._figures_ns = 0
         self._trusted_ns = 0
+        self._read_ns: dict[str, int] = {}  # device -> when it last gave a reading
+        self._sessions_begun = 0
+        self._spool_bytes = 0
 
     # --- life -----------------------------------------------------------------------------------------------
 
@@ -134,12 +114,49 @@ class Agent:
         self._spool.close()
         self._sampler.close()
 
+    def still_asks(self, staying: Sequence[Driver]) -> bool:
+        """Return whether the answer of a driver is still out that does not stay: it would be lost."""
+        return self._sampler.asks_others(staying)
+
+    def reconfigure(
+        self,
+        config: EdgeConfig,
+        drivers: Sequence[Driver],
+        moment: Moment,
+        transport: Transport | None = None,
+    ) -> None:
+        """Go on with another configuration, and over another ``transport`` when the broker is another one.
+
+        Raises SpoolUnavailable when what was sampled cannot be committed now; then nothing has changed.
+        """
+        self._commit(self._tell_time(moment), moment)
+        if self._waiting:
+            raise SpoolUnavailable(self._problems.get("spool", "the spool does not take readings"))
+        before = self._sampler.points
+        self._spool.declare(spool_points([p for driver in drivers for p in driver.points()]))
+        self._sampler.replace(drivers)
+        self.config, self._spool.limits = config, spool_limits(config)
+        renewed = self._delivery.settings != delivery_settings(config)
+        if renewed:
+            self._delivery = Delivery(delivery_settings(config))
+        if transport is None and before == self._sampler.points and not renewed:
+            return
+        if self._session.born:
+            self._transport.publish(self._session.death(moment.wall_ns // _MS))
+        self._was_born = False
+        self._session = self._make_session()
+        if transport is not None:
+            self._transport = transport
+        elif self._transport.connected:
+            self._transport.drop()
+
     def step(self, moment: Moment) -> int:
         """Do what is due and return when to come again, on the clock that never goes back."""
         now_ns = self._tell_time(moment)
         doubtful = self._clock.ahead_ns > NOTICEABLE_NS
         for row in self._sampler.poll(now_ns, doubtful=doubtful):
             self._waiting.add(row)
+            self._read_ns[row.device] = moment.mono_ns
         commit_at = self._committed_ns + int(self.config.spool.commit_ms * _MS)
         if self._waiting and (moment.mono_ns >= commit_at or len(self._waiting) >= _COMMIT_ROWS):
             self._commit(now_ns, moment)
@@ -155,14 +172,9 @@ class Agent:
         if self._transport.problem:
             problems["broker"] = self._transport.problem
         elif not self._session.host_online:
-            problems["host"] = (
-                f"the host {self.config.broker.primary_host!r} is offline; readings are spooled"
-            )
+            problems["host"] = states.host_problem(self.config.broker.primary_host)
         if self._clock.ahead_ns > NOTICEABLE_NS:
-            problems["clock"] = (
-                f"the clock went back; readings are stamped {self._clock.ahead_ns / 1e9:.0f} s ahead of it,"
-                " marked uncertain, until it has caught up"
-            )
+            problems["clock"] = states.clock_problem(self._clock.ahead_ns)
         return AgentState(
             time_ns=moment.wall_ns,
             site=self.config.site,
@@ -178,6 +190,13 @@ class Agent:
             spool=self._spool.identity,
             clock_ahead_s=round(self._clock.ahead_ns / 1e9, 3),
             problems=problems,
+            devices=states.ages((p.device for p in self._sampler.points), self._read_ns, moment.mono_ns),
+            sessions=self._sessions_begun,
+            waiting_capacity=self.config.spool.memory_readings,
+            rejects_waiting=len(self._rejects),
+            rejects_capacity=_REJECTS_WAITING,
+            spool_bytes=self._spool_bytes,
+            spool_capacity_bytes=self._spool.limits.max_bytes,
         )
 
     # --- what the connection asks and tells -----------------------------------------------------------------
@@ -250,6 +269,7 @@ class Agent:
                     log.debug("%s refused (%s): %s", action.topic, action.reason, action.detail)
         if self._session.born and (restart or not self._was_born):
             if not self._was_born:
+                self._sessions_begun += 1
                 self._sessions.began(moment.mono_ns)
                 if not self._sessions.contested:
                     log.info("online with %d rows held", self._spool.held_rows)
@@ -439,6 +459,7 @@ class Agent:
         spool = self._spool
         if not spool.identity:
             self._open_spool()
+        self._spool_bytes = spool.used_bytes()
         gone = spool.evict(now_ns, by_age=moment.mono_ns >= self._trusted_ns)
         if gone:
             if "evicted" not in self._problems:

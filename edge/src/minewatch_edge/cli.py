@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -13,13 +13,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from minewatch_edge import __version__, config, runtime, spool_report, state
-from minewatch_edge import drivers as kinds
+from minewatch_edge import (
+    __version__,
+    checks,
+    checks_system,
+    config,
+    logs,
+    runtime,
+    spool_report,
+    state,
+    words,
+)
+from minewatch_edge.checks import Finding
 from minewatch_edge.config import EdgeConfig
-from minewatch_edge.drivers import CheckResult
 from minewatch_edge.errors import EdgeConfigError, EdgeError
 
 _STALE_S = 10.0
+_USUAL_FILE = "/etc/minewatch/edge.toml"
+_PARTS = (checks, checks_system)  # imported, so that their parts of `check` are registered
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,18 +38,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         settings = config.load(Path(options.file))
-        logging.basicConfig(
-            level=settings.log_level.upper(),
-            format="%(asctime)s %(levelname)s %(message)s",
-            stream=sys.stderr,
-        )
-        return int(options.command(settings, options.json))
+        logs.begin(settings.log_level, settings.log_format)
+        return int(options.command(settings, options))
     except EdgeConfigError as error:
         print(f"minewatch-edge: {error}", file=sys.stderr)
         return 2
     except EdgeError as error:
         print(f"minewatch-edge: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # `minewatch-edge spool | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except KeyboardInterrupt:
         return 130
 
@@ -53,73 +63,80 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="run|check|status|spool")
     for name, command, text in (
         ("run", _run, "run the agent until Ctrl-C (once: end in order, twice: at once)"),
-        ("check", _check, "read every sensor once and say what is wrong"),
+        (
+            "check",
+            _check,
+            "look once at every sensor, the broker, the spool and the clock, and say what is wrong",
+        ),
         ("status", _status, "show how the running agent is"),
         ("spool", _spool, "show what is held, and lines that were rejected"),
     ):
         sub = commands.add_parser(
             name, help=text, description=text, epilog=f"Example: minewatch-edge {name} edge.toml"
         )
-        sub.add_argument("file", help="the configuration, edge.toml")
+        sub.add_argument(
+            "file", nargs="?", default=_USUAL_FILE, help=f"the configuration, {_USUAL_FILE} by default"
+        )
         sub.add_argument("--json", action="store_true", help="print results as JSON, one object a line")
         sub.set_defaults(command=command)
     return parser
 
 
-def _run(settings: EdgeConfig, as_json: bool) -> int:
-    code, summary = runtime.run(settings)
-    if as_json:
+def _run(settings: EdgeConfig, options: argparse.Namespace) -> int:
+    code, summary = runtime.run(settings, lambda: config.load(Path(options.file)))
+    if options.json:
         _print({"summary": state.counted(summary.counters), "held_rows": summary.held_rows})
     return code
 
 
-def _check(settings: EdgeConfig, as_json: bool) -> int:
-    results: list[CheckResult] = []
-    now_ns = time.time_ns()
-    settings.broker.password()
-    for device in settings.devices:
-        driver = kinds.make(device, settings.folder, lambda _reject: None)
-        results += driver.check(now_ns)
-        driver.close()
-    for result in results:
-        if as_json:
-            _print(result._asdict())
+def _check(settings: EdgeConfig, options: argparse.Namespace) -> int:
+    found: list[Finding] = []
+
+    def take(finding: Finding) -> None:
+        found.append(finding)
+        if options.json:
+            shown = {"part": finding.part, "place": finding.place, "ok": finding.fault < 2}
+            _print({**shown, "level": finding.word, "text": finding.text, "mend": finding.mend})
         else:
-            print(f"{'ok   ' if result.ok else 'FAULT'} {result.place}: {result.text}")
-    faults = sum(not result.ok for result in results)
-    print(f"{len(results)} sensors read, {faults} with a fault", file=sys.stderr)
-    return 1 if faults else 0
+            print(f"{finding.word.upper():<8} {finding.place}: {words.printable(finding.text)}", flush=True)
+            if finding.mend:
+                print(f"{'':<8} -> {finding.mend}", flush=True)
+
+    worst = checks.run(settings, time.time_ns(), take)
+    counts = [sum(f.fault == level for f in found) for level in range(3)]
+    print(
+        f"{len(found)} looked at: {counts[0]} ok, {counts[1]} warnings, {counts[2]} faults", file=sys.stderr
+    )
+    return 1 if worst == 2 else 0
 
 
-def _status(settings: EdgeConfig, as_json: bool) -> int:
+def _status(settings: EdgeConfig, options: argparse.Namespace) -> int:
     found = state.read(state.state_path(settings.spool.path))
-    age_s = (datetime.now(UTC) - datetime.fromisoformat(found["time"])).total_seconds()
-    running = bool(found["pid"]) and age_s < _STALE_S and _alive(int(found["pid"]))
-    found = {"running": running, **found}
-    if as_json:
+    try:
+        age_s = (datetime.now(UTC) - datetime.fromisoformat(found["time"])).total_seconds()
+        running = bool(found["pid"]) and age_s < _STALE_S and _alive(int(found["pid"]))
+        problems = dict(found["problems"])
+        found = {"running": running, **found}
+        shown = words.status(found, age_s)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise EdgeConfigError(
+            f"is no state of an agent: {error!r}",
+            where=str(state.state_path(settings.spool.path)),
+            mend="Delete it and restart the agent",
+        ) from error
+    if options.json:
         _print(found)
     else:
-        for key, value in found.items():
-            if key != "problems":
-                print(f"{key:14} {value}")
-        for part, text in found["problems"].items():
-            print(f"problem        {part}: {text}")
-    return 0 if running and not found["problems"] else 1
+        print(shown)
+    return 0 if running and not problems else 1
 
 
-def _spool(settings: EdgeConfig, as_json: bool) -> int:
+def _spool(settings: EdgeConfig, options: argparse.Namespace) -> int:
     report = spool_report.read(settings.spool.path)
-    if as_json:
+    if options.json:
         _print(report)
-        return 0
-    for key, value in report.items():
-        if key not in ("devices", "rejects"):
-            print(f"{key:14} {value}")
-    for device in report["devices"]:
-        span = f"{device['oldest']} to {device['newest']}"
-        print(f"held           {device['device']}: {device['readings']} readings, {span}")
-    for reject in report["rejects"]:
-        print(f"rejected       {reject['time']} {reject['device']} ({reject['reason']}): {reject['text']}")
+    else:
+        print(words.spool(report, datetime.now(UTC)))
     return 0
 
 
@@ -128,7 +145,7 @@ def _alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except OSError:
+    except (OSError, OverflowError):
         return True  # it is there, and another user's
     return True
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from minewatch_edge.errors import EdgeConfigError, WireError
+from minewatch_edge.logs import FORMATS
 from minewatch_edge.sparkplug import topics
 from minewatch_edge.sparkplug.births import PointBirth
 from minewatch_edge.sparkplug.mqtt import Tls
@@ -76,6 +77,14 @@ class SpoolConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricsConfig:
+    """Where the agent's own figures are served; port 0: nowhere."""
+
+    port: int = 0
+    address: str = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
 class PointConfig:
     """One metric of a device, and what only its driver understands."""
 
@@ -106,6 +115,8 @@ class EdgeConfig:
     spool: SpoolConfig = SpoolConfig()
     devices: tuple[DeviceConfig, ...] = ()
     log_level: str = "info"
+    log_format: str = "auto"
+    metrics: MetricsConfig = MetricsConfig()
     folder: Path = Path()
 
 
@@ -127,11 +138,11 @@ def load(path: Path) -> EdgeConfig:
 
 def parse(top: Table, folder: Path) -> EdgeConfig:
     """Check the tables of edge.toml."""
-    top.refuse_unknown(("gateway", "broker", "spool", "log", "device"))
+    top.refuse_unknown(("gateway", "broker", "spool", "log", "metrics", "device"))
     gateway = top.table("gateway")
     gateway.refuse_unknown(("site", "id"))
     log = top.table("log")
-    log.refuse_unknown(("level",))
+    log.refuse_unknown(("level", "format"))
     site, gateway_id = _name(gateway, "site"), _name(gateway, "id")
     devices = tuple(_device(table) for table in top.tables("device"))
     _refuse_twice(top, devices)
@@ -142,6 +153,8 @@ def parse(top: Table, folder: Path) -> EdgeConfig:
         spool=_spool(top.table("spool"), folder),
         devices=devices,
         log_level=log.text("level", "info", choices=("debug", "info", "warning", "error")),
+        log_format=log.text("format", "auto", choices=FORMATS),
+        metrics=_metrics(top.table("metrics")),
         folder=folder,
     )
 
@@ -223,6 +236,15 @@ def _spool(table: Table, folder: Path) -> SpoolConfig:
         resend_s=table.number("resend_s", usual.resend_s, least=0.1, most=86_400),
         resend_per_s=table.number("resend_per_s", usual.resend_per_s, least=1),
         memory_readings=table.whole("memory_readings", usual.memory_readings, least=0, most=10**9),
+    )
+
+
+def _metrics(table: Table) -> MetricsConfig:
+    usual = MetricsConfig()
+    table.refuse_unknown(("port", "address"))
+    return MetricsConfig(
+        port=table.whole("port", usual.port, least=0, most=65535),
+        address=table.text("address", usual.address),
     )
 
 

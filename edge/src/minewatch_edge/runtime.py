@@ -9,7 +9,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +19,16 @@ from minewatch_edge import drivers as kinds
 from minewatch_edge import state as states
 from minewatch_edge.agent import Agent
 from minewatch_edge.clocks import Moment
-from minewatch_edge.config import EdgeConfig
+from minewatch_edge.config import DeviceConfig, EdgeConfig
 from minewatch_edge.drivers.driver import Driver
-from minewatch_edge.errors import EdgeConfigError
+from minewatch_edge.errors import EdgeConfigError, SpoolUnavailable
+from minewatch_edge.notify import Notify
+from minewatch_edge.operation import Operation
+from minewatch_edge.reload import Prepared, Reloader
+from minewatch_edge.settings import spool_limits
 from minewatch_edge.sparkplug.actions import Publish
 from minewatch_edge.sparkplug.mqtt import Broker, Connection
-from minewatch_edge.spool import Counters, Reject, Spool, SpoolLimits
+from minewatch_edge.spool import Counters, Reject, Spool
 
 log = logging.getLogger(__name__)
 
@@ -67,41 +71,58 @@ def run_agent(
     *,
     rejects: list[Reject] | None = None,
     wake: Wake | None = None,
+    operation: Operation | None = None,
 ) -> AgentSummary:
     """Run one agent in this thread until ``stop`` is set; several may run in threads of one process.
 
     ``rejects`` is where the drivers put lines they could not use; the agent takes them from there. ``wake``
-    is what drivers with a thread of their own ring when they have something.
+    is what drivers with a thread of their own ring when they have something. ``operation`` is told of each
+    turn and each state, and may bring another configuration.
     Raises SpoolInUse when the spool has an agent already, EdgeConfigError when a secret is not there.
     """
     port = _Port()
     connection = Connection(_broker(config), port)
-    spool = Spool(config.spool.path, _limits(config), boot=boot_id())
+    spool = Spool(config.spool.path, spool_limits(config), boot=boot_id())
     agent = port.agent = Agent(config, drivers, spool, connection, rejects=rejects)
-    dial = _Dial(connection, wake or Wake())
+    wake = wake or Wake()
+    dial = _Dial(connection, wake)
     state_file = states.state_path(config.spool.path)
     written_ns = 0
+    operation = operation or Operation(config)
     agent.start(moment())
     try:
         while not stop.is_set():
             now = moment()
             due_ns = agent.step(now)
+            prepared = operation.turn(now, due_ns)
+            if prepared is not None:
+                taken = _take(prepared, agent, connection, port, patient=operation.patient(now))
+                if taken is None:
+                    operation.put_off(prepared, now)
+                else:
+                    dial = dial if taken is connection else _Dial(taken, wake)
+                    connection = taken
+                    operation.taken(prepared)
+                    continue
             if now.mono_ns - written_ns >= _STATE_NS:
                 written_ns = now.mono_ns
-                _write_state(state_file, agent, now, running=True)
+                _write_state(state_file, agent, operation, now, running=True)
             dial.drive(min(due_ns, now.mono_ns + _LONGEST_WAIT_NS))
     finally:
+        operation.stopping()
         agent.stop(moment())
         connection.stop()
         dial.close()
-        end = _write_state(state_file, agent, moment(), running=False)
+        end = _write_state(state_file, agent, operation, moment(), running=False)
+        operation.close()
     return AgentSummary(config.site, config.gateway, end.counters, end.held_rows, end.waiting)
 
 
-def run(config: EdgeConfig) -> tuple[int, AgentSummary]:
+def run(config: EdgeConfig, load: Callable[[], EdgeConfig] | None = None) -> tuple[int, AgentSummary]:
     """Run the agent of a configuration until a signal ends it; return the exit code and what it did.
 
-    The first SIGINT or SIGTERM ends it in order, the second at once.
+    The first SIGINT or SIGTERM ends it in order, the second at once. SIGHUP has ``load`` read the
+    configuration again: a wrong one is refused, a right one is taken without losing a reading.
     """
     stop = threading.Event()
     caught: list[int] = []
@@ -114,10 +135,24 @@ def run(config: EdgeConfig) -> tuple[int, AgentSummary]:
 
     rejects: list[Reject] = []
     wake = Wake()
-    made = [kinds.start(device, config.folder, rejects.append, wake.ring) for device in config.devices]
+
+    def make(device: DeviceConfig, settings: EdgeConfig) -> Driver:
+        return kinds.start(device, settings.folder, rejects.append, wake.ring)
+
+    made = [make(device, config) for device in config.devices]
+    operation = Operation(config, Notify.from_environment())
+    if load is not None:
+
+        def check(new: EdgeConfig) -> None:
+            _broker(new)
+            operation.check(new)
+
+        reloader = Reloader(config, made, load, make, check)
+        operation.reloader = reloader
+        signal.signal(signal.SIGHUP, lambda *_: reloader.ask())
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask_to_stop)
-    summary = run_agent(config, made, stop, rejects=rejects, wake=wake)
+    summary = run_agent(config, made, stop, rejects=rejects, wake=wake, operation=operation)
     return (128 + signal.SIGINT if signal.SIGINT in caught else 0), summary
 
 
@@ -260,18 +295,29 @@ def _broker(config: EdgeConfig) -> Broker:
     )
 
 
-def _limits(config: EdgeConfig) -> SpoolLimits:
-    spool = config.spool
-    return SpoolLimits(
-        max_bytes=int(spool.max_mb * 1e6),
-        max_age_ns=int(spool.max_age_h * 3.6e12),
-        full_sync=spool.full_sync,
-    )
+def _take(
+    prepared: Prepared, agent: Agent, connection: Connection, port: _Port, *, patient: bool
+) -> Connection | None:
+    """Have the agent go on with another configuration; return its connection from now on, None if not yet."""
+    if patient and agent.still_asks(prepared.drivers):
+        return None
+    same = prepared.config.broker == agent.config.broker
+    new = None if same else Connection(_broker(prepared.config), port)
+    try:
+        agent.reconfigure(prepared.config, prepared.drivers, moment(), new)
+    except SpoolUnavailable:
+        return None
+    if new is None:
+        return connection
+    connection.drop()  # not stop: that waits for what a dead link does not take
+    return new
 
 
-def _write_state(path: Path, agent: Agent, now: Moment, *, running: bool) -> states.AgentState:
+def _write_state(
+    path: Path, agent: Agent, operation: Operation, now: Moment, *, running: bool
+) -> states.AgentState:
     """Write what ``status`` shows; a disk that refuses is the spool's problem and already told."""
-    state = agent.state(now)
+    state = operation.tell(agent.state(now))
     with suppress(OSError):
         states.write(path, state.to_json(os.getpid() if running else 0))
     return state

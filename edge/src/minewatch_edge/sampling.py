@@ -46,11 +46,26 @@ class Sampler:
         self.points: tuple[PointBirth, ...] = ()
         self.late = 0  # readings of devices that hung, older than the word that they had no signal
         self._sources: list[_Source] = []
+        self.replace(drivers)
+
+    def replace(self, drivers: Sequence[Driver]) -> None:
+        """Go on with other drivers; of those that stay nothing is forgotten, those that go are closed."""
+        known = {id(source.driver): source for source in self._sources}
+        self.points, self._sources = (), []
         for driver in drivers:
-            points = tuple(driver.points())
-            names = tuple(dict.fromkeys(p.device for p in points))
-            self._sources.append(_Source(driver, points, len(self.points), names, Stamps(len(points))))
-            self.points += points
+            source = known.pop(id(driver), None) or _source(driver)
+            source.first = len(self.points)
+            self._sources.append(source)
+            self.points += source.points
+        for source in known.values():
+            source.driver.close()
+
+    def asks_others(self, staying: Sequence[Driver]) -> bool:
+        """Return whether an answer is still to come of a driver that is not among these."""
+        known = {id(driver) for driver in staying}
+        return any(
+            isinstance(s.driver, Apart) and s.driver.busy for s in self._sources if id(s.driver) not in known
+        )
 
     def problems(self) -> dict[str, str]:
         """Return what is wrong, by device."""
@@ -137,6 +152,12 @@ class Sampler:
         if source.failures != _FAILURES_BORNE:
             return ()
         return [Reading(i, now_ns, nan, BAD) for i in range(len(source.points))]
+
+
+def _source(driver: Driver) -> _Source:
+    points = tuple(driver.points())
+    names = tuple(dict.fromkeys(p.device for p in points))
+    return _Source(driver, points, 0, names, Stamps(len(points)))
 
 
 def _rows(source: _Source, readings: Sequence[Reading], now_ns: int, *, doubtful: bool) -> list[NewRow]:

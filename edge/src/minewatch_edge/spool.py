@@ -173,6 +173,20 @@ class Spool:
             self._file.close()
             raise
 
+    def declare(self, points: Sequence[SpoolPoint]) -> None:
+        """Register other points while the file is open; no row may be pending that speaks of the old ones."""
+        before = self.points, self._ids, self._indexes
+        self.points = tuple(points)
+        try:
+            if self._file.is_open:
+                with self._file.transaction() as db:
+                    self._register(db)
+            else:
+                self.open()
+        except BaseException:
+            self.points, self._ids, self._indexes = before
+            raise
+
     def _load(self, db: Connection) -> None:
         identity, base, bd_seq, last_ms, boot, clean, *counts = db.execute(
             f"SELECT identity, base, bd_seq, last_ms, boot, clean, {', '.join(_COUNTERS)} FROM state"  # noqa: S608

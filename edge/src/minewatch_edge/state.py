@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,9 @@ from minewatch_edge.spool import Counters
 class AgentState:
     """How the agent is: readings counted since the spool was made, ``waiting`` those the disk has refused.
 
-    ``problems`` maps a part (broker, host, session, spool, clock, a device) to what is wrong with it.
+    ``problems`` maps a part (broker, host, session, spool, clock, a device) to what is wrong with it,
+    ``devices`` a device to the seconds since it last gave a reading (None: not yet). ``reloads`` and
+    ``loop_lag_s`` belong to whoever runs the agent.
     """
 
     time_ns: int
@@ -35,6 +37,16 @@ class AgentState:
     spool: str
     clock_ahead_s: float
     problems: Mapping[str, str] = field(default_factory=dict)
+    devices: Mapping[str, float | None] = field(default_factory=dict)
+    sessions: int = 0
+    waiting_capacity: int = 0
+    rejects_waiting: int = 0
+    rejects_capacity: int = 0
+    spool_bytes: int = 0
+    spool_capacity_bytes: int = 0
+    reloads: int = 0
+    reloads_refused: int = 0
+    loop_lag_s: float = 0.0
 
     def to_json(self, pid: int) -> dict[str, Any]:
         """Return what state.json and ``status --json`` show."""
@@ -55,8 +67,32 @@ class AgentState:
             "resends": self.resends,
             "spool": self.spool,
             "clock_ahead_s": self.clock_ahead_s,
+            "spool_bytes": self.spool_bytes,
+            "sessions": self.sessions,
+            "reloads": self.reloads,
+            "reloads_refused": self.reloads_refused,
+            "loop_lag_s": round(self.loop_lag_s, 4),
+            "devices": {d: None if age is None else round(age, 3) for d, age in self.devices.items()},
             "problems": dict(self.problems),
         }
+
+
+def ages(devices: Iterable[str], read_ns: Mapping[str, int], mono_ns: int) -> dict[str, float | None]:
+    """Return for each device the seconds since it gave a reading, None if it never did."""
+    return {d: (mono_ns - read_ns[d]) / 1e9 if d in read_ns else None for d in dict.fromkeys(devices)}
+
+
+def host_problem(name: str) -> str:
+    """Return what is said while the primary host is away."""
+    return f"the host {name!r} is offline; readings are spooled"
+
+
+def clock_problem(ahead_ns: int) -> str:
+    """Return what is said while times run ahead of a clock that was set back."""
+    return (
+        f"the clock went back; readings are stamped {ahead_ns / 1e9:.0f} s ahead of it,"
+        " marked uncertain, until it has caught up"
+    )
 
 
 def counted(counters: Counters) -> dict[str, int]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,12 +43,22 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_check_reads_every_sensor(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One line a sensor on stdout, the sum on stderr, exit 0 when all answer."""
-    assert cli.main(["check", str(file)]) == 0
+@pytest.fixture
+def listening(file: Path) -> Iterator[Path]:
+    """The same configuration, with a broker's port that is open."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        file.write_text(TEXT.replace("port = 9", f"port = {server.getsockname()[1]}"))
+        yield file
+
+
+def test_check_looks_at_every_part(listening: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line a part on stdout, the sum on stderr, exit 0 when nothing is at fault."""
+    assert cli.main(["check", str(listening)]) == 0
     printed = capsys.readouterr()
-    assert printed.out.startswith("ok    d/m: ")
-    assert "1 sensors read, 0 with a fault" in printed.err
+    assert printed.out.startswith("OK       d/m: ")
+    assert [place in printed.out for place in ("127.0.0.1:", "edge.spool: ", "system clock: ")] == [True] * 3
+    assert "4 looked at: " in printed.err
+    assert "0 faults" in printed.err
 
 
 def test_check_exits_1_for_a_sensor_with_a_fault(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,9 +68,11 @@ def test_check_exits_1_for_a_sensor_with_a_fault(file: Path, capsys: pytest.Capt
     )
     file.write_text(text)
     assert cli.main(["check", "--json", str(file)]) == 1
-    found = json.loads(capsys.readouterr().out)
-    assert (found["place"], found["ok"]) == ("d/m", False)
-    assert "No such file" in found["text"]
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (found[0]["place"], found[0]["ok"], found[0]["level"]) == ("d/m", False, "fault")
+    assert "No such file" in found[0]["text"]
+    assert found[0]["mend"]
+    assert {f["part"] for f in found} == {"device", "broker", "spool", "clock"}
 
 
 @pytest.mark.parametrize("command", ["run", "check", "status", "spool"])
@@ -94,7 +109,9 @@ def test_spool_shows_what_is_held(file: Path, capsys: pytest.CaptureFixture[str]
     assert found["devices"][0]["readings"] == 2
     assert found["rejects"][0]["reason"] == "time"
     assert cli.main(["spool", str(file)]) == 0
-    assert "d: 2 readings" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert re.search(r"^  d +2 readings, \d+ days to \d+ days old$", shown, re.M)
+    assert re.search(r"^REJECTED +\d+ days ago, d \(time\): bad$", shown, re.M)
     spool.close()
 
 
@@ -123,7 +140,7 @@ def test_run_ends_in_order_at_the_first_ctrl_c(file: Path, capsys: pytest.Captur
     summary = json.loads(out.splitlines()[-1])
     assert summary["summary"]["sampled"] == summary["summary"]["held"] > 0
     assert cli.main(["status", str(file)]) == 1
-    assert "running        False" in capsys.readouterr().out
+    assert "agent         not running" in capsys.readouterr().out
 
 
 def test_a_second_agent_is_refused(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,138 @@
+"""Parts of `check` beside the sensors: the broker and its certificates, the spool's disk, the clock."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import socket
+import ssl
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from minewatch_edge.checks import Finding, Part, part
+from minewatch_edge.config import EdgeConfig
+
+_CONNECT_S = 5.0
+_SOON_DAYS = 30
+_LEAST_YEAR = 2026
+_TIME_ERROR = 5  # adjtimex(2)
+_STA_UNSYNC = 0x0040
+
+
+@part
+def _parts(_config: EdgeConfig) -> Sequence[Part]:
+    return [
+        Part("broker", "broker", ask_broker, 20.0),
+        Part("spool", "spool", ask_spool),
+        Part("clock", "clock", ask_clock, 5.0),
+    ]
+
+
+def ask_broker(config: EdgeConfig, now_ns: int) -> Sequence[Finding]:
+    """Connect to the broker, and look at its certificate; no MQTT: a running agent is not disturbed."""
+    broker = config.broker
+    place = f"{broker.host}:{broker.port}"
+    broker.password()
+    try:
+        with socket.create_connection((broker.host, broker.port), timeout=_CONNECT_S) as plain:
+            if broker.tls is None:
+                return [Finding("broker", place, 0, "it accepts connections (no TLS)")]
+            with broker.tls.context().wrap_socket(plain, server_hostname=broker.host) as secure:
+                return [_certificate(place, secure, now_ns)]
+    except ssl.SSLError as error:
+        why = getattr(error, "verify_message", "") or error.reason or str(error)
+        return [
+            Finding(
+                "broker", place, 2, f"TLS fails: {why}", "Mend ca_file, cert_file, key_file, or the clock"
+            )
+        ]
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        return [
+            Finding(
+                "broker", place, 2, f"it cannot be reached: {why}",
+                "Start the broker, or mend broker.host, broker.port or the network; readings are spooled",
+            )
+        ]  # fmt: skip
+
+
+def _certificate(place: str, secure: ssl.SSLSocket, now_ns: int) -> Finding:
+    found = secure.getpeercert() or {}
+    until = ssl.cert_time_to_seconds(str(found["notAfter"]))
+    days = int((until - now_ns / 1e9) // 86_400)
+    text = f"it accepts {secure.version()} connections; its certificate is valid for {days} days"
+    if days < _SOON_DAYS:
+        return Finding("broker", place, 1, text, "Have the broker's certificate renewed")
+    return Finding("broker", place, 0, text)
+
+
+def ask_spool(config: EdgeConfig, _now_ns: int) -> Sequence[Finding]:
+    """Look whether the spool can be written and has room."""
+    path = config.spool.path.absolute()
+    place, folder = str(path), path.parent
+    if not folder.is_dir():
+        return [Finding("spool", place, 2, f"there is no folder {folder}", f"mkdir -p {folder}")]
+    target = path if path.exists() else folder
+    if not os.access(target, os.W_OK) or not os.access(folder, os.W_OK):
+        user = _user()
+        return [
+            Finding(
+                "spool", place, 2, f"{target} cannot be written by {user}",
+                f"chown -R {user} {folder}, or run check as the agent's user",
+            )
+        ]  # fmt: skip
+    free = shutil.disk_usage(folder).free
+    wanted = config.spool.max_mb * 1e6 - (path.stat().st_size if path.exists() else 0)
+    text = f"it can be written; {free / 1e6:.0f} MB are free"
+    if config.spool.max_mb and free < wanted:
+        mend = f"Free some space, or lower spool.max_mb to {max(1, int(free * 0.8 / 1e6))}"
+        return [Finding("spool", place, 1, f"{text}, it may need {wanted / 1e6:.0f} MB more", mend)]
+    return [Finding("spool", place, 0, text)]
+
+
+def _user() -> str:
+    try:
+        import pwd
+
+        return pwd.getpwuid(os.getuid()).pw_name
+    except (ImportError, KeyError):
+        return "the agent's user"
+
+
+def ask_clock(_config: EdgeConfig, now_ns: int) -> Sequence[Finding]:
+    """Look whether the clock is set, and whether the kernel says that it is synchronised."""
+    now = datetime.fromtimestamp(now_ns / 1e9, UTC)
+    place = "system clock"
+    if now.year < _LEAST_YEAR:
+        return [
+            Finding(
+                "clock",
+                place,
+                2,
+                f"it says {now:%Y-%m-%d %H:%M} UTC",
+                "Set the clock, and have it kept by NTP",
+            )
+        ]
+    known = synchronised()
+    text = f"{now:%Y-%m-%d %H:%M:%S} UTC"
+    if known is None:
+        return [Finding("clock", place, 0, f"{text}; whether it is synchronised is not known here")]
+    if not known:
+        mend = "Have it kept by chrony, systemd-timesyncd or PTP; readings are marked meanwhile"
+        return [Finding("clock", place, 1, f"{text}, not synchronised", mend)]
+    return [Finding("clock", place, 0, f"{text}, synchronised")]
+
+
+def synchronised() -> bool | None:
+    """Return what the kernel says of its clock (adjtimex), None where it cannot be asked."""
+    room = ctypes.create_string_buffer(512)  # struct timex, modes = 0: only ask
+    try:
+        state = ctypes.CDLL(None, use_errno=True).adjtimex(room)
+    except (OSError, AttributeError):
+        return None
+    if state < 0:
+        return None
+    word = ctypes.sizeof(ctypes.c_long)
+    status = int.from_bytes(room.raw[5 * word : 5 * word + 4], "little")
+    return state != _TIME_ERROR and not status & _STA_UNSYNC
