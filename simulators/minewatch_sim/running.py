@@ -125,7 +125,7 @@ def summary(found: Mapping[str, AgentSummary]) -> dict[str, Any]:
     """Return what the agents did as counted by themselves; ``held`` readings nobody acknowledged yet."""
     by_gateway = {
         name: {
-            "sent": one.counters.sampled + one.counters.dropped + one.waiting,
+            "sent": one.counters.sampled + one.waiting,
             "acknowledged": one.counters.acked,
             "held": one.counters.held + one.waiting,
             "dropped": one.counters.dropped + one.counters.evicted,

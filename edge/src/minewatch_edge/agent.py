@@ -7,7 +7,8 @@ primary host is offline. One thread calls everything here.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from minewatch_edge import __version__
 from minewatch_edge import state as states
@@ -16,8 +17,10 @@ from minewatch_edge.config import EdgeConfig
 from minewatch_edge.declared import Declared, spool_points
 from minewatch_edge.delivery import Delivery
 from minewatch_edge.drivers.driver import Driver
-from minewatch_edge.errors import SpoolUnavailable, WireError
-from minewatch_edge.rows import Columns, NewRow
+from minewatch_edge.errors import SpoolUnavailable
+from minewatch_edge.gaps import Gap
+from minewatch_edge.outgoing import Outgoing
+from minewatch_edge.rows import note_row
 from minewatch_edge.sampling import Sampler
 from minewatch_edge.sessions import Sessions
 from minewatch_edge.settings import delivery_settings, spool_limits
@@ -41,6 +44,7 @@ log = logging.getLogger(__name__)
 _SECOND_NS = 1_000_000_000
 _COMMIT_ROWS = 100
 _FIGURES_NS = 5 * _SECOND_NS  # between two messages about the spool
+_GAPS_NS = 10 * _SECOND_NS  # between two looks for losses to tell of, while the host is there
 _TRUST_AFTER_NS = 3_600 * _SECOND_NS  # a clock that jumped may not make rows old before a person can mend it
 _REJECTS_WAITING = 1_000
 _MS = 1_000_000
@@ -64,11 +68,11 @@ class Agent:
         self._spool = spool
         self._transport = transport
         self._delivery = Delivery(delivery_settings(config))
+        self._outgoing = Outgoing(spool)
         self._session = self._make_session()
         self._clock = SteadyClock(Moment(0, 0))
         self._waiting = Waiting()
-        self._uncounted_sent = 0
-        self._uncounted_dropped = 0
+        self._untold: Gap | None = None  # what was dropped from memory since the last commit
         self._rejects = rejects if rejects is not None else []
         self._unsettled: Acknowledged | None = None
         self._problems: dict[str, str] = {}
@@ -79,6 +83,7 @@ class Agent:
         self._committed_ns = 0
         self._tidied_ns = 0
         self._figures_ns = 0
+        self._gaps_told_ns = 0
         self._trusted_ns = 0
         self._read_ns: dict[str, int] = {}  # device -> when it last gave a reading
         self._sessions_begun = 0
@@ -105,8 +110,8 @@ class Agent:
             self._transport.publish(self._session.death(moment.wall_ns // _MS))
         self._was_born = False
         try:
-            self._spool.count(sent=self._uncounted_sent, dropped=self._uncounted_dropped)
-            self._uncounted_sent = self._uncounted_dropped = 0
+            self._spool.count(now_ns, sent=self._outgoing.uncounted, lost=self._untold)
+            self._outgoing.uncounted, self._untold = 0, None
         except SpoolUnavailable as error:
             log.warning("the last counts are not kept: %s", error)
         if self._waiting:
@@ -144,10 +149,10 @@ class Agent:
         if self._session.born:
             self._transport.publish(self._session.death(moment.wall_ns // _MS))
         self._was_born = False
+        leave = transport is None
+        self._transport = transport or self._transport
         self._session = self._make_session()
-        if transport is not None:
-            self._transport = transport
-        elif self._transport.connected:
+        if leave and self._transport.connected:
             self._transport.drop()
 
     def step(self, moment: Moment) -> int:
@@ -165,6 +170,13 @@ class Agent:
             self._tidied_ns = moment.mono_ns
             self._tidy(now_ns, moment)
         return self._next_due(now_ns, moment, commit_at)
+
+    def note(self, content: Mapping[str, Any]) -> None:
+        """Tell the host something that is no reading; it is spooled, delivered once, never given up first.
+
+        ``content`` is JSON with a ``kind``; raises SpoolError when it is not.
+        """
+        self._waiting.add(note_row(content))
 
     def state(self, moment: Moment) -> AgentState:
         """Return how everything is."""
@@ -275,6 +287,7 @@ class Agent:
                     log.info("online with %d rows held", self._spool.held_rows)
             self._was_born = True
             self._delivery.begin(self._spool.first_id, self._spool.last_id, moment.mono_ns)
+            self._tell_gaps(moment)
 
     # --- the spool ------------------------------------------------------------------------------------------
 
@@ -297,17 +310,19 @@ class Agent:
 
     def _make_session(self) -> EdgeSession:
         points = self._sampler.points
-        self._declared = Declared(points, self._spool.points[len(points) :])
-        return EdgeSession(
+        declared = Declared(points, self._spool.points[len(points) :])
+        session = EdgeSession(
             self.config.site,
             self.config.gateway,
-            self._declared.births,
+            declared.births,
             bd_seq=self._spool.bd_seq,
             primary_host=self.config.broker.primary_host,
             spool=self._spool.identity,
             version=__version__,
             interval_s=min((p.interval_s for p in points if p.interval_s), default=0.0),
         )
+        self._outgoing.use(session, declared, self._transport, self._delivery)
+        return session
 
     def _spool_refused(self, error: SpoolUnavailable, moment: Moment) -> None:
         if "spool" not in self._problems:
@@ -331,8 +346,8 @@ class Agent:
         if not self._spool.identity:
             self._open_spool()
         rows = self._waiting.first(_COMMIT_ROWS)
-        first = self._spool.append(rows, now_ns, sent=self._uncounted_sent, dropped=self._uncounted_dropped)
-        self._uncounted_sent = self._uncounted_dropped = 0
+        first = self._spool.append(rows, now_ns, sent=self._outgoing.uncounted, lost=self._untold)
+        self._outgoing.uncounted, self._untold = 0, None
         shown = self._waiting.remove(len(rows))
         if self._problems.pop("spool", ""):
             log.warning("the spool takes readings again")
@@ -340,7 +355,7 @@ class Agent:
         if shown:
             self._delivery.late(first, first + shown - 1)
         for row_id, row in enumerate(rows[shown:], first + shown):
-            self._send_live(row_id, row, moment)
+            self._outgoing.live(row_id, row, moment)
 
     def _check_identity(self, moment: Moment) -> None:
         """After the file was begun anew, tell the host at once under which name ids come now."""
@@ -355,10 +370,12 @@ class Agent:
             self._delivery.begin(self._spool.first_id, self._spool.last_id, moment.mono_ns)
 
     def _bear_refusal(self, moment: Moment) -> None:
-        self._uncounted_dropped += self._waiting.trim(self.config.spool.memory_readings)
+        lost = self._waiting.trim(self.config.spool.memory_readings)
+        if lost is not None:
+            self._untold = lost if self._untold is None else self._untold.joined(lost)
         if self._session.born:
             for row in self._waiting.unseen():
-                if not self._send(None, row.device, row.columns, moment):
+                if not self._outgoing.unnumbered(row, moment):
                     break
                 self._waiting.shown += 1
 
@@ -376,51 +393,20 @@ class Agent:
 
     # --- sending --------------------------------------------------------------------------------------------
 
-    def _send_live(self, row_id: int, row: NewRow, moment: Moment) -> None:
-        if not self._session.born:
-            self._session.observe(row.device, self._declared.readings(row.columns))
-        elif self._send(row_id, row.device, row.columns, moment):
-            self._delivery.live(row_id)
-
-    def _send(
-        self, row_id: int | None, device: str, columns: Columns, moment: Moment, *, historical: bool = False
-    ) -> bool:
-        """Publish one row; False when the connection does not take it."""
-        if not self._transport.connected:
-            return False
-        device = self._declared.device(columns, device)
-        now_ms = moment.wall_ns // _MS
+    def _tell_gaps(self, moment: Moment) -> None:
+        """Have the host told what was lost."""
+        self._gaps_told_ns = moment.mono_ns
         try:
-            message = self._session.data(
-                device, self._declared.readings(columns), row_id, now_ms, historical=historical
-            )
-        except WireError as error:
-            # Not one row may hold up all that come after it: its id goes out without the readings.
-            log.error("a row of %s cannot be sent: %s", device, error)
-            message = self._session.data(device, (), row_id, now_ms, historical=historical)
-        if not self._transport.publish(message):
-            return False
-        self._uncounted_sent += len(columns.points)
-        return True
-
-    def _send_history(self, moment: Moment) -> None:
-        if not self._session.born:
-            return
-        rows, readings = self._delivery.allowance(moment.mono_ns)
-        if rows <= 0:
-            return
-        try:
-            held = self._spool.unacknowledged(self._delivery.cursor, rows, upto=self._delivery.history_end)
+            for row_id, row in self._spool.tell_gaps(self._clock.now_ns):
+                self._outgoing.live(row_id, row, moment)
         except SpoolUnavailable as error:
             self._spool_refused(error, moment)
-            return
-        if not held:
-            self._delivery.cursor = self._delivery.history_end
-        for row in held:
-            if readings <= 0 or not self._send(row.id, row.device, row.columns, moment, historical=True):
-                break
-            self._delivery.history(row.id, len(row.columns.points))
-            readings -= len(row.columns.points)
+
+    def _send_history(self, moment: Moment) -> None:
+        try:
+            self._outgoing.history(moment)
+        except SpoolUnavailable as error:
+            self._spool_refused(error, moment)
 
     # --- now and then ---------------------------------------------------------------------------------------
 
@@ -454,6 +440,8 @@ class Agent:
             self._delivery.again(spool.first_id, spool.last_id, moment.mono_ns)
         if moment.mono_ns - self._figures_ns >= _FIGURES_NS:
             self._put_figures(moment)
+        if moment.mono_ns - self._gaps_told_ns >= _GAPS_NS:
+            self._tell_gaps(moment)
 
     def _tidy_spool(self, now_ns: int, moment: Moment) -> None:
         spool = self._spool
@@ -484,8 +472,7 @@ class Agent:
         actions = self._session.set_node_values(
             moment.wall_ns // _MS,
             spool_rows=self._spool.held_rows,
-            spool_first=self._spool.first_id,
-            msg_id=self._spool.last_id,
+            spool_first=self._spool.owed_from,
         )
         for action in actions:
             if isinstance(action, Publish):

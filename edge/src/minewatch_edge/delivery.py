@@ -1,7 +1,8 @@
 """Which rows go out when: live ones at once, history after them at a bounded rate, and again what got lost.
 
 Ids up to ``cursor`` were sent as history, those in ``(cursor, history_end]`` still have to be, and what came
-after ``history_end`` went out live.
+after ``history_end`` went out live. Notes among the history go first, up to ``notes_end``: one of them may be
+what the host waits for.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class Delivery:
         self.settings = settings
         self.cursor = 0
         self.history_end = 0
+        self.notes_cursor = 0
+        self.notes_end = 0
         self.sent_to = 0
         self.resends = 0
         self._held_from = 1
@@ -44,8 +47,8 @@ class Delivery:
 
     def begin(self, first_id: int, last_id: int, mono_ns: int) -> None:
         """Begin a session, or begin again: everything held is history."""
-        self.cursor = first_id - 1
-        self.history_end = self.sent_to = last_id
+        self.cursor = self.notes_cursor = first_id - 1
+        self.history_end = self.notes_end = self.sent_to = last_id
         self._held_from = first_id
         self._moved_ns = mono_ns
         self._sent_marks.clear()
@@ -94,6 +97,11 @@ class Delivery:
             rows = min(rows, self._held_from - 1 + _WINDOW_ROWS - self.cursor)
         return max(0, rows), min(_SLICE_READINGS, int(self._tokens))
 
+    @property
+    def notes_due(self) -> bool:
+        """Whether notes of the history may still have to go out."""
+        return self.notes_cursor < self.notes_end
+
     def history(self, row_id: int, readings: int) -> None:
         """Note a row that went out as history; it may cost more than there is, and the next one waits."""
         self.cursor = row_id
@@ -103,6 +111,8 @@ class Delivery:
         """Return when history may go on; None when there is none or the host must acknowledge first."""
         if self.cursor >= self.history_end:
             return None
+        if self.notes_due:
+            return mono_ns
         if self.settings.acknowledgement and self.cursor >= self._held_from - 1 + _WINDOW_ROWS:
             return None
         lacking = max(0.0, 1.0 - self._tokens)

@@ -1,10 +1,11 @@
-"""Spool rows: the readings of one device taken together, and their packed form."""
+"""Spool rows: the readings of one device taken together, or a note, and their packed form."""
 
 from __future__ import annotations
 
+import json
 import struct
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from minewatch_edge.errors import SpoolError
 from minewatch_edge.sparkplug.codec import GOOD
@@ -24,15 +25,18 @@ class Columns(NamedTuple):
 
 
 class NewRow(NamedTuple):
-    """A row before it is committed; ``priority`` above 0 asks for the disk, not only for its cache.
+    """A row before it is committed: readings, or a note (JSON text) without readings.
 
-    ``mark`` is how far its source was read with this row; it is committed in the same transaction.
+    ``priority`` 0 is ordinary, 1 readings that matter most, 2 notes. Above 0 it asks for the disk, not only
+    for its cache; a full spool gives up the lowest first. ``mark`` is how far its source was read with this
+    row; it is committed in the same transaction.
     """
 
     device: str
     columns: Columns
     priority: int = 0
     mark: str = ""
+    note: str = ""
 
 
 class Row(NamedTuple):
@@ -41,6 +45,25 @@ class Row(NamedTuple):
     id: int
     device: str
     columns: Columns
+    note: str = ""
+
+
+NO_READINGS = Columns((), (), (), ())
+NOTE_PRIORITY = 2
+
+
+def note_row(content: Mapping[str, Any]) -> NewRow:
+    """Return a row that holds a note; ``content["kind"]`` says what it tells.
+
+    Raises SpoolError when it cannot be JSON, or names no kind.
+    """
+    if not isinstance(content.get("kind"), str):
+        raise SpoolError("a note must name its kind")
+    try:
+        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise SpoolError(f"a note must be JSON: {error}") from error
+    return NewRow("", NO_READINGS, NOTE_PRIORITY, note=text)
 
 
 def pack(columns: Columns) -> bytes:

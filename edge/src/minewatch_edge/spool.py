@@ -1,96 +1,43 @@
 """The spool: readings stay on the gateway's disk until the host says that its store holds them.
 
-Rows are numbered without a gap and always the oldest are deleted, so the rows held are one run of ids,
-``first_id`` to ``last_id``. ``identity`` names such a run towards the host. When ids could be given twice
-(after a power cut) the rows that are left get a new identity and are numbered from 1 again, by moving
-``base`` and not by touching the rows.
+Rows are numbered from 1 on and no number is ever given twice under one ``identity``, the name of the file
+towards the host. Numbers are reserved ahead, by commits that wait for the disk: after a power cut numbering
+goes on beyond the reservation, and a gap note tells the host which numbers will never come. A full spool
+gives up the oldest rows of the lowest priority: the rows held may have holes, each told by a gap note.
 """
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
 from sqlite3 import Connection
+from typing import TypeAlias
 
+from minewatch_edge import gaps
 from minewatch_edge.errors import SpoolUnavailable
-from minewatch_edge.rows import Columns, NewRow, Row, pack, unpack
+from minewatch_edge.gaps import Gap
+from minewatch_edge.rows import NO_READINGS, NOTE_PRIORITY, Columns, NewRow, Row, pack, unpack
 from minewatch_edge.spool_file import SpoolFile
+from minewatch_edge.spool_types import COUNTERS, Counters, Mark, Reject, SpoolLimits, SpoolPoint
+
+__all__ = ["Counters", "Reject", "Spool", "SpoolLimits", "SpoolPoint"]
+
+log = logging.getLogger(__name__)
 
 _REJECTS_KEPT = 1000
 _EVICT_SHARE = 0.02  # of the rows at a time: a little room, so that not every commit evicts
+_EVICT_MOST = 20_000
 _SHRINK_PAGES = 256
 _AHEAD_MS = 60_000  # a point that gives very many readings runs ahead of the clock
+_BLOCK = 10_000  # ids reserved at a time
 
 
-@dataclass(frozen=True, slots=True)
-class SpoolLimits:
-    """Caps of the spool; 0 means no cap. ``full_sync`` waits for the disk at every commit."""
-
-    max_bytes: int = 0
-    max_age_ns: int = 0
-    full_sync: bool = False
-    max_pages: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Counters:
-    """Readings since the spool was made; ``sent`` counts repeats too, ``dropped`` never reached the disk."""
-
-    sampled: int = 0
-    sent: int = 0
-    acked: int = 0
-    evicted_size: int = 0
-    evicted_age: int = 0
-    dropped: int = 0
-    rejected: int = 0
-
-    @property
-    def evicted(self) -> int:
-        """Readings deleted although nobody had acknowledged them."""
-        return self.evicted_size + self.evicted_age
-
-    @property
-    def held(self) -> int:
-        """Readings on the disk that nobody has acknowledged."""
-        return self.sampled - self.acked - self.evicted
-
-
-_COUNTERS = tuple(field.name for field in fields(Counters))
-
-
-@dataclass(frozen=True, slots=True)
-class SpoolPoint:
-    """A point rows speak of; ``birth`` is what its owner needs to declare it again."""
-
-    device: str
-    metric: str
-    birth: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reject:
-    """A line of a source that could not be used, and why."""
-
-    ts_ns: int
-    device: str
-    reason: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Mark:
-    """What the object remembers of the file; replaced whole, so that a refused commit changes nothing."""
-
-    identity: str = ""
-    base: int = 0
-    first_id: int = 1
-    last_id: int = 0
-    bd_seq: int = -1
-    last_ms: int = 0
-    counters: Counters = Counters()
+_GAP_TEXT = '{"kind":"gap"'
+_Given: TypeAlias = tuple[int, int, str, int]
 
 
 class Spool:
@@ -105,9 +52,10 @@ class Spool:
         self.points: tuple[SpoolPoint, ...] = ()
         self._file = SpoolFile(path, full_sync=self.limits.full_sync, max_pages=self.limits.max_pages)
         self._boot = boot
-        self._mark = _Mark()
+        self._mark = Mark()
         self._ids: list[int] = []
         self._indexes: dict[int, int] = {}
+        self._lowest = [0] * (NOTE_PRIORITY + 1)  # rows up to here of that priority are gone
 
     @property
     def path(self) -> Path:
@@ -116,7 +64,7 @@ class Spool:
 
     @property
     def identity(self) -> str:
-        """The name of the present run of ids; "" before the file could be opened."""
+        """The name of the file towards the host; "" before it could be opened."""
         return self._mark.identity
 
     @property
@@ -126,13 +74,18 @@ class Spool:
 
     @property
     def last_id(self) -> int:
-        """The newest row."""
+        """The newest id given."""
         return self._mark.last_id
 
     @property
     def held_rows(self) -> int:
         """Rows that nobody has acknowledged."""
-        return self._mark.last_id - self._mark.first_id + 1
+        return self._mark.held_rows
+
+    @property
+    def owed_from(self) -> int:
+        """The first id the host has not acknowledged: it will come, or a note tells that it will not."""
+        return self._mark.acked_id + 1
 
     @property
     def counters(self) -> Counters:
@@ -165,7 +118,7 @@ class Spool:
             self.points = tuple(points)
         self._file.open()
         try:
-            with self._file.transaction() as db:
+            with self._file.transaction(full=True) as db:
                 self._load(db)
                 self._register(db)
                 db.execute("UPDATE state SET boot = ?, clean = 0", (self._boot,))
@@ -188,19 +141,29 @@ class Spool:
             raise
 
     def _load(self, db: Connection) -> None:
-        identity, base, bd_seq, last_ms, boot, clean, *counts = db.execute(
-            f"SELECT identity, base, bd_seq, last_ms, boot, clean, {', '.join(_COUNTERS)} FROM state"  # noqa: S608
+        identity, last, reserved, acked_id, bd_seq, last_ms, boot, clean, *counts = db.execute(
+            "SELECT identity, last_id, reserved, acked_id, bd_seq, last_ms, boot, clean,"  # noqa: S608
+            f" {', '.join(COUNTERS)} FROM state"
         ).fetchone()
-        low, high, top = db.execute(
-            "SELECT min(id), max(id), (SELECT seq FROM sqlite_sequence WHERE name = 'row') FROM row"
-        ).fetchone()
-        newest = max(high or 0, top or 0, base)
-        first = (low or newest + 1) - base
-        self._mark = _Mark(identity, base, first, newest - base, bd_seq, last_ms, Counters(*counts))
-        power_cut = not clean and (not boot or boot != self._boot)
-        if not identity or (power_cut and not self.limits.full_sync):
-            # After a power cut the last commits may be gone while the host already knows their ids.
-            self._rename(db)
+        low, held = db.execute("SELECT min(id), count(*) FROM row").fetchone()
+        power_cut = bool(identity) and not clean and (not boot or boot != self._boot)
+        if power_cut and reserved > last:
+            # The last commits may be gone while the host already knows their ids.
+            self._note_gap(db, Gap(gaps.POWER_CUT, ((last + 1, reserved),), None, from_ms=last_ms))
+            last = reserved
+        identity = identity or str(uuid.uuid4())
+        self._mark = Mark(
+            identity, low or last + 1, last, held, last, acked_id, bd_seq, last_ms, Counters(*counts)
+        )
+        self._reserve(last)
+        db.execute(
+            "UPDATE state SET identity = ?, last_id = ?, reserved = ?",
+            (identity, last, self._mark.reserved),
+        )
+
+    def _reserve(self, last: int) -> None:
+        """Reserve ids ahead; a spool whose every commit is on the disk needs none ahead."""
+        self._mark = replace(self._mark, reserved=last + (0 if self._file.full_sync else _BLOCK))
 
     def _register(self, db: Connection) -> None:
         if not self.held_rows:
@@ -221,16 +184,16 @@ class Spool:
         """Close in order; rows held are there again at the next start."""
         if self._file.is_open:
             with suppress(SpoolUnavailable), self._file.guard():
-                self._file.db.execute("UPDATE state SET clean = 1")
+                self._file.db.execute("UPDATE state SET clean = 1, reserved = last_id")
         self._file.close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
+    def _transaction(self, *, full: bool = False) -> Iterator[Connection]:
         """One transaction; what this object remembers goes back too when the disk refuses."""
         self._ready()
         before = self._mark
         try:
-            with self._file.transaction() as db:
+            with self._file.transaction(full=full) as db:
                 yield db
         except BaseException:
             self._mark = before
@@ -242,54 +205,73 @@ class Spool:
 
     # --- rows -----------------------------------------------------------------------------------------------
 
-    def append(self, rows: Sequence[NewRow], now_ns: int, *, sent: int = 0, dropped: int = 0) -> int:
+    def append(self, rows: Sequence[NewRow], now_ns: int, *, sent: int = 0, lost: Gap | None = None) -> int:
         """Commit rows together and return the id of the first.
 
-        ``sent`` and ``dropped`` are readings counted since the last call, kept in the same transaction. A row
-        with a priority waits for the disk itself.
+        ``sent`` are readings counted since the last call, ``lost`` those that never reached the disk; both
+        are kept in the same transaction. Rows with a priority wait for the disk itself.
         """
         self._ready()
-        if not any(row.priority for row in rows):
-            return self._append(rows, now_ns, sent, dropped)
-        with self._file.guard():
-            self._file.synchronous(full=True)
-        try:
-            return self._append(rows, now_ns, sent, dropped)
-        finally:
-            if self._file.is_open:
-                self._file.synchronous(full=False)
+        last = self._mark.last_id + len(rows)
+        full = last > self._mark.reserved or any(row.priority for row in rows)
+        with self._transaction(full=full) as db:
+            return self._append(db, rows, now_ns, sent, lost)
 
-    def _append(self, rows: Sequence[NewRow], now_ns: int, sent: int, dropped: int) -> int:
-        with self._transaction() as db:
-            mark, ids, ts = self._mark, self._ids, now_ns // 1_000_000
-            key = mark.base + mark.last_id
-            values = []
-            for row in rows:
-                key += 1
-                body = pack(row.columns._replace(points=[ids[p] for p in row.columns.points]))
-                values.append((key, ts, row.priority, row.device, len(row.columns.points), body))
-            db.executemany("INSERT INTO row VALUES (?, ?, ?, ?, ?, ?)", values)
-            marks = [(row.device, row.mark) for row in rows if row.mark]
-            if marks:
-                db.executemany("INSERT OR REPLACE INTO mark VALUES (?, ?)", marks)
-            # A source's own time may be wrong by years: it must not draw the agent's clock after it.
-            latest = max(max(row.columns.times) for row in rows)
-            last_ms = max(mark.last_ms, min(latest, ts + _AHEAD_MS))
-            self._mark = replace(mark, last_id=mark.last_id + len(rows), last_ms=last_ms)
-            self._count(db, last_ms=last_ms, sampled=sum(v[4] for v in values), sent=sent, dropped=dropped)
-            return mark.last_id + 1
+    def _append(
+        self, db: Connection, rows: Sequence[NewRow], now_ns: int, sent: int, lost: Gap | None
+    ) -> int:
+        mark, ids, ts = self._mark, self._ids, now_ns // 1_000_000
+        first, last = mark.last_id + 1, mark.last_id + len(rows)
+        values = []
+        for key, row in enumerate(rows, first):
+            body = (
+                b"" if row.note else pack(row.columns._replace(points=[ids[p] for p in row.columns.points]))
+            )
+            values.append(
+                (key, ts, row.priority, row.device, len(row.columns.points), body, row.note or None)
+            )
+        db.executemany("INSERT INTO row VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+        marks = [(row.device, row.mark) for row in rows if row.mark]
+        if marks:
+            db.executemany("INSERT OR REPLACE INTO mark VALUES (?, ?)", marks)
+        # A source's own time may be wrong by years: it must not draw the agent's clock after it.
+        latest = max((max(row.columns.times) for row in rows if row.columns.times), default=0)
+        last_ms = max(mark.last_ms, min(latest, ts + _AHEAD_MS))
+        self._mark = replace(
+            mark, last_id=last, last_ms=last_ms, held_rows=mark.held_rows + len(rows),
+            first_id=mark.first_id if mark.held_rows else first,
+        )  # fmt: skip
+        if last > mark.reserved:
+            self._reserve(last)
+            db.execute("UPDATE state SET reserved = ?", (self._mark.reserved,))
+        dropped = (lost.readings or 0) if lost is not None else 0
+        if lost is not None:
+            self._note_gap(db, lost)
+        sampled = sum(v[4] for v in values) + dropped
+        self._count(db, last_ms=last_ms, last_id=last, sampled=sampled, sent=sent, dropped=dropped)
+        return first
 
     def unacknowledged(self, after: int, limit: int, *, upto: int | None = None) -> list[Row]:
         """Return the oldest held rows with ``after < id <= upto``, at most ``limit``."""
+        return self._rows("", after, limit, upto)
+
+    def notes(self, after: int, limit: int, *, upto: int | None = None) -> list[Row]:
+        """Return the oldest held notes with ``after < id <= upto``, at most ``limit``."""
+        return self._rows("AND note IS NOT NULL", after, limit, upto)
+
+    def _rows(self, which: str, after: int, limit: int, upto: int | None) -> list[Row]:
         self._ready()
-        base = self._mark.base
         last = self.last_id if upto is None else upto
         with self._file.guard():
             found = self._file.db.execute(
-                "SELECT id, device, body FROM row WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
-                (base + after, base + last, limit),
+                "SELECT id, device, body, note FROM row"  # noqa: S608 (our own words)
+                f" WHERE id > ? AND id <= ? {which} ORDER BY id LIMIT ?",
+                (after, last, limit),
             ).fetchall()
-        return [Row(key - base, device, self._columns(body)) for key, device, body in found]
+        return [
+            Row(key, device, NO_READINGS if note else self._columns(body), note or "")
+            for key, device, body, note in found
+        ]
 
     def _columns(self, body: bytes) -> Columns:
         columns, indexes = unpack(body), self._indexes
@@ -298,67 +280,126 @@ class Spool:
     def acknowledge(self, identity: str, upto: int) -> int:
         """Delete the rows up to ``upto`` and return how many readings that were; 0 for another spool's."""
         upto = min(upto, self.last_id)
-        if identity != self.identity or upto < self.first_id:
+        if identity != self.identity or upto <= self._mark.acked_id:
             return 0
         with self._transaction() as db:
-            readings = self._delete(db, upto)
-            self._count(db, acked=readings)
-        return readings
-
-    def _delete(self, db: Connection, upto: int) -> int:
-        key = (self._mark.base + upto,)
-        readings = db.execute("SELECT total(n) FROM row WHERE id <= ?", key).fetchone()[0]
-        db.execute("DELETE FROM row WHERE id <= ?", key)
-        self._mark = replace(self._mark, first_id=upto + 1)
+            readings = db.execute("SELECT total(n) FROM row WHERE id <= ?", (upto,)).fetchone()[0]
+            rows = db.execute("DELETE FROM row WHERE id <= ?", (upto,)).rowcount
+            self._mark = replace(self._mark, acked_id=upto)
+            self._forget(db, rows)
+            self._count(db, acked_id=upto, acked=int(readings))
         return int(readings)
 
-    def _rename(self, db: Connection) -> None:
-        """Begin a new run of ids with the oldest row held."""
-        mark = self._mark
-        base = mark.base + mark.first_id - 1
-        last = mark.last_id - mark.first_id + 1
-        self._mark = replace(mark, identity=str(uuid.uuid4()), base=base, first_id=1, last_id=last)
-        db.execute("UPDATE state SET identity = ?, base = ?", (self._mark.identity, base))
+    def _forget(self, db: Connection, rows: int) -> None:
+        """Take note that rows are gone."""
+        low = db.execute("SELECT min(id) FROM row").fetchone()[0]
+        self._mark = replace(
+            self._mark, first_id=low or self._mark.last_id + 1, held_rows=self._mark.held_rows - rows
+        )
 
-    def _count(self, db: Connection, *, last_ms: int | None = None, **more: int) -> None:
+    def _count(
+        self, db: Connection, *, last_ms: int | None = None, last_id: int | None = None,
+        acked_id: int | None = None, **more: int,
+    ) -> None:  # fmt: skip
         changed = {name: n for name, n in more.items() if n}
         counters = replace(
             self._mark.counters, **{k: getattr(self._mark.counters, k) + n for k, n in changed.items()}
         )
         self._mark = replace(self._mark, counters=counters)
-        settings: Mapping[str, int] = {k: getattr(counters, k) for k in changed}
-        if last_ms is not None:
-            settings = {**settings, "last_ms": last_ms}
+        settings: dict[str, int] = {k: getattr(counters, k) for k in changed}
+        others: Mapping[str, int | None] = {"last_ms": last_ms, "last_id": last_id, "acked_id": acked_id}
+        settings |= {name: value for name, value in others.items() if value is not None}
         if settings:
             names = ", ".join(f"{k} = ?" for k in settings)
             db.execute(f"UPDATE state SET {names}", tuple(settings.values()))  # noqa: S608 (our names)
 
+    # --- gaps -----------------------------------------------------------------------------------------------
+
+    def _note_gap(self, db: Connection, gap: Gap) -> None:
+        """Keep what was lost until it becomes a note; losses of one reason become one note."""
+        before = db.execute("SELECT body FROM gap WHERE reason = ?", (gap.reason,)).fetchone()
+        if before is not None:
+            gap = gaps.read(before[0]).joined(gap)
+        db.execute(
+            "INSERT INTO gap (reason, body) VALUES (?, ?)"
+            " ON CONFLICT (reason) DO UPDATE SET body = excluded.body",
+            (gap.reason, gap.text()),
+        )
+
+    def has_gaps(self) -> bool:
+        """Tell whether something was lost that no note tells yet."""
+        self._ready()
+        with self._file.guard():
+            return bool(self._file.db.execute("SELECT EXISTS (SELECT 1 FROM gap)").fetchone()[0])
+
+    def tell_gaps(self, now_ns: int) -> list[tuple[int, NewRow]]:
+        """Turn what was lost since the last call into notes, on the disk at once; return them with their ids.
+
+        While nobody listens a caller waits with this, so that one note tells of many losses.
+        """
+        if not self.has_gaps():
+            return []
+        with self._transaction(full=True) as db:
+            found = [gaps.read(body) for (body,) in db.execute("SELECT body FROM gap ORDER BY id")]
+            rows = [part.ended(now_ns // 1_000_000).row() for gap in found for part in gap.parts()]
+            db.execute("DELETE FROM gap")
+            first = self._append(db, rows, now_ns, 0, None)
+        return list(enumerate(rows, first))
+
     # --- caps -----------------------------------------------------------------------------------------------
 
     def evict(self, now_ns: int, *, by_age: bool = True) -> int:
-        """Delete the oldest rows beyond the caps and return how many readings that cost."""
+        """Delete rows beyond the caps, oldest of the lowest priority first; return the readings that cost.
+
+        Notes have no age, and those that tell of gaps are never given up.
+        """
         self._ready()
         gone = self._evict_old(now_ns) if by_age and self.limits.max_age_ns else 0
-        while self.limits.max_bytes and self.held_rows and self._file.used_bytes() > self.limits.max_bytes:
-            chunk = max(1, int(self.held_rows * _EVICT_SHARE))
-            gone += self._evict_upto(self.first_id + chunk - 1, "evicted_size")
+        for priority in range(NOTE_PRIORITY + 1):
+            while self.limits.max_bytes and self._file.used_bytes() > self.limits.max_bytes:
+                most = min(_EVICT_MOST, max(1, int(self.held_rows * _EVICT_SHARE)))
+                rows = self._oldest(priority, most)
+                if not rows:
+                    break
+                gone += self._give_up(rows, gaps.SIZE, "evicted_size")
+                self._lowest[priority] = rows[-1][0]
         return gone
 
-    def _evict_old(self, now_ns: int) -> int:
-        """Delete rows that are too old; ids follow time, so only the oldest run is looked at."""
-        before = (now_ns - self.limits.max_age_ns) // 1_000_000
+    def _oldest(self, priority: int, limit: int) -> list[_Given]:
+        """Return (id, time, device, readings) of the oldest rows of a priority."""
+        which = f"AND note NOT LIKE '{_GAP_TEXT}%'" if priority == NOTE_PRIORITY else ""
         with self._file.guard():
-            young = self._file.db.execute(
-                "SELECT id FROM row WHERE ts >= ? ORDER BY id LIMIT 1", (before,)
-            ).fetchone()
-        upto = young[0] - 1 - self._mark.base if young else self.last_id
-        return self._evict_upto(upto, "evicted_age") if upto >= self.first_id else 0
+            return self._file.db.execute(
+                "SELECT id, ts, device, n FROM row"  # noqa: S608 (our own words)
+                f" WHERE id > ? AND priority = ? {which} ORDER BY id LIMIT ?",
+                (self._lowest[priority], priority, limit),
+            ).fetchall()
 
-    def _evict_upto(self, upto: int, reason: str) -> int:
+    def _evict_old(self, now_ns: int) -> int:
+        """Delete readings that are too old; ids follow time, so only the oldest run is looked at."""
+        before = (now_ns - self.limits.max_age_ns) // 1_000_000
+        gone = 0
+        while True:
+            with self._file.guard():
+                young = self._file.db.execute(
+                    "SELECT id FROM row WHERE ts >= ? ORDER BY id LIMIT 1", (before,)
+                ).fetchone()
+                rows = self._file.db.execute(
+                    "SELECT id, ts, device, n FROM row WHERE id < ? AND note IS NULL ORDER BY id LIMIT ?",
+                    (young[0] if young else self.last_id + 1, _EVICT_MOST),
+                ).fetchall()
+            if not rows:
+                return gone
+            gone += self._give_up(rows, gaps.AGE, "evicted_age")
+
+    def _give_up(self, rows: list[_Given], reason: str, counter: str) -> int:
+        gap = gaps.of_rows(reason, rows)
         with self._transaction() as db:
-            readings = self._delete(db, upto)
-            self._count(db, **{reason: readings})
-        return readings
+            db.executemany("DELETE FROM row WHERE id = ?", [(row[0],) for row in rows])
+            self._forget(db, len(rows))
+            self._note_gap(db, gap)
+            self._count(db, **{counter: gap.readings or 0})
+        return gap.readings or 0
 
     def used_bytes(self) -> int:
         """Return the bytes in use inside the file."""
@@ -372,11 +413,11 @@ class Spool:
 
     # --- small things ---------------------------------------------------------------------------------------
 
-    def count(self, *, sent: int = 0, dropped: int = 0) -> None:
-        """Keep counts when no row is appended that could carry them."""
-        if sent or dropped:
+    def count(self, now_ns: int, *, sent: int = 0, lost: Gap | None = None) -> None:
+        """Keep counts and losses when no row is appended that could carry them."""
+        if sent or lost is not None:
             with self._transaction() as db:
-                self._count(db, sent=sent, dropped=dropped)
+                self._append(db, (), now_ns, sent, lost)
 
     def marks(self) -> dict[str, str]:
         """Return how far the source of each device was read with the rows committed, by device."""

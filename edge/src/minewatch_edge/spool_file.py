@@ -12,31 +12,58 @@ from minewatch_edge.errors import SpoolInUse, SpoolUnavailable
 
 log = logging.getLogger(__name__)
 
-_SCHEMA = """
-BEGIN;
+_STATE = """
 CREATE TABLE state (
     one INTEGER PRIMARY KEY CHECK (one = 1), identity TEXT NOT NULL DEFAULT '',
-    base INTEGER NOT NULL DEFAULT 0, bd_seq INTEGER NOT NULL DEFAULT -1, last_ms INTEGER NOT NULL DEFAULT 0,
-    boot TEXT NOT NULL DEFAULT '', clean INTEGER NOT NULL DEFAULT 1,
+    last_id INTEGER NOT NULL DEFAULT 0, reserved INTEGER NOT NULL DEFAULT 0,
+    acked_id INTEGER NOT NULL DEFAULT 0, bd_seq INTEGER NOT NULL DEFAULT -1,
+    last_ms INTEGER NOT NULL DEFAULT 0, boot TEXT NOT NULL DEFAULT '', clean INTEGER NOT NULL DEFAULT 1,
     sampled INTEGER NOT NULL DEFAULT 0, sent INTEGER NOT NULL DEFAULT 0, acked INTEGER NOT NULL DEFAULT 0,
     evicted_size INTEGER NOT NULL DEFAULT 0, evicted_age INTEGER NOT NULL DEFAULT 0,
     dropped INTEGER NOT NULL DEFAULT 0, rejected INTEGER NOT NULL DEFAULT 0);
 INSERT INTO state (one) VALUES (1);
+"""
+_NOTES = """
+CREATE INDEX row_note ON row (id) WHERE note IS NOT NULL;
+CREATE TABLE gap (id INTEGER PRIMARY KEY, reason TEXT NOT NULL UNIQUE, body TEXT NOT NULL);
+PRAGMA user_version = 2;
+"""
+_SCHEMA = f"""
+BEGIN;
+{_STATE}
 CREATE TABLE point (
     id INTEGER PRIMARY KEY, device TEXT NOT NULL, metric TEXT NOT NULL, birth TEXT NOT NULL,
     UNIQUE (device, metric));
 CREATE TABLE row (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, ts INTEGER NOT NULL, priority INTEGER NOT NULL,
-    device TEXT NOT NULL, n INTEGER NOT NULL, body BLOB NOT NULL);
+    id INTEGER PRIMARY KEY, ts INTEGER NOT NULL, priority INTEGER NOT NULL,
+    device TEXT NOT NULL, n INTEGER NOT NULL, body BLOB NOT NULL, note TEXT);
 CREATE TABLE reject (
     id INTEGER PRIMARY KEY AUTOINCREMENT, ts INTEGER NOT NULL, device TEXT NOT NULL,
     reason TEXT NOT NULL, text TEXT NOT NULL);
-PRAGMA user_version = 1;
+{_NOTES}
 COMMIT;
 """
+# Version 1 numbered rows from `base` on and knew neither notes nor reserved ids. Its counter `sampled` left
+# out what was dropped before it reached the disk.
+_KEPT = "identity, bd_seq, last_ms, boot, clean, sent, acked, evicted_size, evicted_age, dropped, rejected"
+_FROM_1 = f"""
+BEGIN;
+ALTER TABLE row ADD COLUMN note TEXT;
+ALTER TABLE state RENAME TO state_1;
+UPDATE row SET id = id - (SELECT base FROM state_1) WHERE (SELECT base FROM state_1) > 0;
+{_STATE}
+UPDATE state SET ({_KEPT}, sampled) = (SELECT {_KEPT}, sampled + dropped FROM state_1);
+UPDATE state SET last_id = max(
+    coalesce((SELECT max(id) FROM row), 0),
+    coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'row'), 0) - (SELECT base FROM state_1), 0);
+UPDATE state SET acked_id = coalesce((SELECT min(id) FROM row) - 1, last_id), reserved = last_id + 1000000;
+DROP TABLE state_1;
+{_NOTES}
+COMMIT;
+"""  # noqa: S608 (our own names)
 # Asked for at every start: files of version 1 exist that lack it.
 _MARKS = "CREATE TABLE IF NOT EXISTS mark (device TEXT PRIMARY KEY, mark TEXT NOT NULL)"
-_VERSION = 1
+_VERSION = 2
 _BUSY, _CORRUPT, _NOT_A_DATABASE = 5, 11, 26
 
 
@@ -46,10 +73,11 @@ class SpoolFile:
     def __init__(self, path: Path, *, full_sync: bool, max_pages: int) -> None:
         self.path = path
         self.moved_aside: Path | None = None
-        self._full_sync = full_sync
+        self.full_sync = full_sync
         self._max_pages = max_pages
         self._db: sqlite3.Connection | None = None
         self._lock: sqlite3.Connection | None = None
+        self._full_now = False
 
     @property
     def is_open(self) -> bool:
@@ -85,23 +113,32 @@ class SpoolFile:
             db.execute(f"PRAGMA max_page_count = {self._max_pages:d}")
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")
         db.execute("PRAGMA journal_mode = WAL")
-        self.synchronous(full=self._full_sync)
+        self.synchronous(full=self.full_sync)
         version = db.execute("PRAGMA user_version").fetchone()[0]
         if version == 0 and not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            try:
-                db.executescript(_SCHEMA)
-            except BaseException:
-                db.rollback()
-                raise
+            self._build(_SCHEMA)
+        elif version == 1:
+            self._build(_FROM_1)
         elif version != _VERSION:
             raise sqlite3.DatabaseError(f"malformed: version {version}, this agent reads {_VERSION}")
         db.execute(_MARKS)
         if db.execute("SELECT count(*) FROM state").fetchone()[0] != 1:
             raise sqlite3.DatabaseError("malformed: no state")
 
+    def _build(self, script: str) -> None:
+        """Make or change tables, all of it or nothing, and on the disk when this returns."""
+        self.synchronous(full=True)
+        try:
+            self.db.executescript(script)
+        except BaseException:
+            self.db.rollback()
+            raise
+        self.synchronous(full=False)
+
     def synchronous(self, *, full: bool) -> None:
         """Wait for the disk at every commit, or only for the operating system."""
-        self.db.execute(f"PRAGMA synchronous = {'FULL' if full or self._full_sync else 'NORMAL'}")
+        self.db.execute(f"PRAGMA synchronous = {'FULL' if full or self.full_sync else 'NORMAL'}")
+        self._full_now = full
 
     @contextmanager
     def guard(self) -> Iterator[None]:
@@ -114,10 +151,12 @@ class SpoolFile:
             raise SpoolUnavailable(f"{self.path}: {error}") from error
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing."""
+    def transaction(self, *, full: bool = False) -> Iterator[sqlite3.Connection]:
+        """All or nothing; with ``full`` it is on the disk itself when this returns."""
         with self.guard():
             db = self.db
+            if full != self._full_now:
+                self.synchronous(full=full)
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db

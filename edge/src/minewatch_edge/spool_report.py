@@ -34,21 +34,25 @@ def read(path: Path) -> dict[str, Any]:
 def _report(db: sqlite3.Connection, path: Path) -> dict[str, Any]:
     db.row_factory = sqlite3.Row
     found = dict(db.execute("SELECT * FROM state").fetchone())
-    base = found["base"]
     first, last = db.execute("SELECT min(id), max(id) FROM row").fetchone()
     devices = db.execute(
         "SELECT device, count(*) AS n_rows, sum(n) AS readings, min(ts) AS oldest, max(ts) AS newest"
-        " FROM row GROUP BY device ORDER BY device"
+        " FROM row WHERE note IS NULL GROUP BY device ORDER BY device"
     ).fetchall()
     rejects = db.execute(
         "SELECT ts, device, reason, text FROM reject ORDER BY id DESC LIMIT ?", (_REJECTS_SHOWN,)
     ).fetchall()
+    notes, gaps = db.execute(
+        "SELECT (SELECT count(*) FROM row WHERE note IS NOT NULL), (SELECT count(*) FROM gap)"
+    ).fetchone()
     return {
         "path": str(path),
         "bytes": path.stat().st_size,
         "spool": found["identity"],
-        "first_row": first - base if first else None,
-        "last_row": last - base if last else None,
+        "first_row": first,
+        "last_row": last,
+        "notes": notes,
+        "gaps": gaps,
         "held": sum(d["readings"] for d in devices),
         **{
             key: found[key]

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from prometheus_client import Counter, Gauge
 
-from minewatch.alerts import link, silence, texts
+from minewatch.alerts import link, loss, silence, texts
 from minewatch.alerts.lifecycle import Step, after
 from minewatch.alerts.rule import Binding, key_of
 from minewatch.alerts.rules import RuleSet
@@ -161,6 +161,23 @@ class AlertBook:
         self._silences.note(gateway)
         event = self._judge(key, gateway, now_ns)
         return [] if event is None else [event]
+
+    def lose(self, lost: loss.Loss, now_ns: int) -> list[AlertEvent]:
+        """Say which readings a gateway lost: it pages nobody, and waits for a person.
+
+        The same telling gives no second event.
+        """
+        key = key_of(loss.RULE_ID, lost.place)
+        slot = (key, True)
+        name = f"{key & (1 << 64) - 1:016x}|lost|{lost.cause}"
+        if self._records is not None and self._records.event_by_key(name) is not None:
+            IGNORED.labels("already in the journal").inc()
+            return []
+        identity = alert_id(loss.RULE_ID, lost.place, lost.from_ns, retrospective=True)
+        alert = loss.alert(lost, identity, self._open.get(slot))
+        self._keep(slot, alert)
+        EVENTS.labels(EventKind.RAISED.value).inc()
+        return [AlertEvent(name, EventKind.RAISED, alert, lost.to_ns, now_ns, SYSTEM)]
 
     def tick(self, now_ns: int) -> list[AlertEvent]:
         """Raise what only the passing of time raises: gateways whose grace is over."""

@@ -37,6 +37,7 @@ from minewatch.contracts import (
     Command,
     Deliveries,
     GatewayInfo,
+    Note,
     PointInfo,
     Push,
     ReadingBatch,
@@ -311,6 +312,11 @@ class Core:
             batch, deliveries = unpack_readings(frame.columns, rows, messages)
             located = replace(batch, point=peer.points[batch.point])
             events += self.pipeline.take(self._once(peer, located, deliveries), now)
+        for row in body.get("notes", ()):
+            note = read(Note, row)
+            name = peer.spools.get(note.spool)
+            if name is not None:
+                events += self.pipeline.note(note, name, now)
         self._tell(events)
 
     def _once(self, peer: Peer, batch: ReadingBatch, deliveries: Deliveries) -> ReadingBatch:

@@ -12,13 +12,36 @@ SpoolName = tuple[str, str]  # gateway as site/gateway, identity of its spool fi
 
 
 class Held:
-    """The ids held of one spool: all up to ``upto`` and those in ``above``."""
+    """The ids held of one spool: all up to ``upto`` and those in ``above``.
 
-    __slots__ = ("above", "upto")
+    ``gaps`` are runs above ``upto`` that will never come. They are not stored: the note that told of them is
+    not acknowledged before the watermark has passed them, so it comes again.
+    """
+
+    __slots__ = ("above", "gaps", "upto")
 
     def __init__(self, upto: int = 0, above: Sequence[int] = ()) -> None:
         self.upto = upto
         self.above = set(above)
+        self.gaps: list[tuple[int, int]] = []
+
+    def holds(self, number: int) -> bool:
+        """Tell whether an id is held."""
+        return number <= self.upto or number in self.above
+
+    def lacking(self, runs: Sequence[tuple[int, int]]) -> int:
+        """Return how many ids of these runs are not held."""
+        found = 0
+        for first, last in runs:
+            first = max(first, self.upto + 1)
+            if first <= last:
+                found += last - first + 1 - sum(first <= number <= last for number in self.above)
+        return found
+
+    def skip(self, runs: Sequence[tuple[int, int]]) -> None:
+        """Wait no longer for the ids of these runs."""
+        self.gaps = sorted({*self.gaps, *runs})
+        self._close_up()
 
     def admit(self, ids: Sequence[int]) -> list[bool]:
         """Note ids in the order they came; True for each that is new."""
@@ -41,9 +64,18 @@ class Held:
         return True
 
     def _close_up(self) -> None:
-        while self.upto + 1 in self.above:
-            self.upto += 1
-            self.above.discard(self.upto)
+        moved = True
+        while moved:
+            moved = False
+            while self.upto + 1 in self.above:
+                self.upto += 1
+                self.above.discard(self.upto)
+            while self.gaps and self.gaps[0][0] <= self.upto + 1:
+                last = self.gaps.pop(0)[1]
+                if last > self.upto:
+                    self.upto, moved = last, True
+        if self.above and min(self.above) <= self.upto:
+            self.above = {number for number in self.above if number > self.upto}
 
 
 class Ledger:
@@ -66,12 +98,35 @@ class Ledger:
             held = self._held.setdefault(name, Held())
             self._changed.add(name)
             ids = deliveries.msg_id[where]
-            if not held.above and ids[0] == held.upto + 1 and bool(np.all(np.diff(ids) == 1)):
+            if (
+                not held.above
+                and not held.gaps
+                and ids[0] == held.upto + 1
+                and bool(np.all(np.diff(ids) == 1))
+            ):
                 held.upto = int(ids[-1])  # the usual case: nothing lost, nothing repeated
                 continue
             fresh[where] = held.admit(ids.tolist())
         self.repeats += int(len(fresh) - np.count_nonzero(fresh))
         return fresh
+
+    def holds(self, name: SpoolName, number: int) -> bool:
+        """Tell whether an id of a spool is held."""
+        return name in self._held and self._held[name].holds(number)
+
+    def hold(self, name: SpoolName, number: int) -> None:
+        """Take note that what came under an id is stored."""
+        self._held.setdefault(name, Held()).admit([number])
+        self._changed.add(name)
+
+    def lacking(self, name: SpoolName, runs: Sequence[tuple[int, int]]) -> int:
+        """Return how many ids of these runs are not held."""
+        return self._held.get(name, Held()).lacking(runs)
+
+    def skip(self, name: SpoolName, runs: Sequence[tuple[int, int]]) -> None:
+        """Wait no longer for ids that will never come."""
+        self._changed.add(name)
+        self._held.setdefault(name, Held()).skip(runs)
 
     def forget_before(self, name: SpoolName, first: int) -> None:
         """Take note of the lowest id that a spool still has (older ones were acknowledged or evicted)."""

@@ -87,6 +87,7 @@ def pack_intake(intake: Intake, now_ns: int) -> bytes:
         "gateways": intake.gateways,
         "rejects": of_intake(intake, now_ns),
         "rows": len(intake.batch),
+        "notes": intake.notes,
         "messages": len(intake.deliveries.msg_id),
     }
     return pack("intake", body, pack_readings(intake.batch, intake.deliveries))

@@ -20,7 +20,8 @@ from prometheus_client import Counter
 
 from minewatch.alerts.book import AlertBook
 from minewatch.alerts.rules import RuleSet
-from minewatch.app.delivery import Ledger
+from minewatch.app.delivery import Ledger, SpoolName
+from minewatch.app.notes import Notes
 from minewatch.app.points import Points
 from minewatch.app.rejects import Rejects
 from minewatch.contracts import (
@@ -32,6 +33,7 @@ from minewatch.contracts import (
     Command,
     GatewayInfo,
     LimitTable,
+    Note,
     PointInfo,
     Quality,
     ReadingBatch,
@@ -87,6 +89,7 @@ class Pipeline:
         self.started_ns = now_ns
         self.readings = 0
         self.rejects = Rejects(records)
+        self.notes = Notes(self.ledger, book, self.rejects)
         self.store_problem = ""
         self.record_problem = ""
         self._unrecorded: list[AlertEvent] = []
@@ -151,6 +154,10 @@ class Pipeline:
         if gateway.online and not (before and before.online):
             self.engine.hear(self.points.of_gateway(gateway.site, gateway.gateway), now_ns)
         return self._record(self.book.link(gateway, now_ns))
+
+    def note(self, note: Note, name: SpoolName, now_ns: int) -> tuple[AlertEvent, ...]:
+        """Take a note of a gateway; it is acknowledged when what it causes is in the journal."""
+        return self._record(self.notes.take(note, name, now_ns))
 
     def expect_gateways(self, now_ns: int) -> None:
         """Wait for the gateways that points were known by before a start: one that stays away is told."""
@@ -307,6 +314,8 @@ class Pipeline:
 
         When the store refuses, everything is kept and ``store_problem`` says why.
         """
+        if self.settled:
+            self.notes.settle()
         marks = self.ledger.changed()
         written: tuple[Watermark, ...] = ()
         try:

@@ -125,6 +125,19 @@ class Deliveries:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """What a gateway tells beside readings: JSON with a ``kind``, as it came, under an id of its spool.
+
+    ``spool`` indexes the sender's spools, as in Deliveries.
+    """
+
+    spool: int
+    msg_id: int
+    received_ns: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Watermark:
     """What the store holds of one spool: every id up to ``upto``, and the ids in ``above``."""
 

@@ -7,6 +7,7 @@ from prometheus_client import Counter
 MESSAGES = Counter("minewatch_ingest_messages_total", "MQTT messages that came in.")
 BYTES = Counter("minewatch_ingest_bytes_total", "Payload bytes that came in.")
 READINGS = Counter("minewatch_ingest_readings_total", "Readings that were decoded and handed on.")
+NOTES = Counter("minewatch_ingest_notes_total", "Notes of gateways that were handed on.")
 FALLBACKS = Counter(
     "minewatch_ingest_fallbacks_total", "DATA messages that the fast decoder gave to protobuf."
 )

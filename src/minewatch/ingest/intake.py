@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minewatch.contracts import Deliveries, GatewayInfo, PointInfo, ReadingBatch
+from minewatch.contracts import Deliveries, GatewayInfo, Note, PointInfo, ReadingBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,8 @@ class Intake:
     """News since the last poll.
 
     ``points`` and ``spools`` (gateway key "site/gateway", spool) are keyed by an index local to this source;
-    ``batch.point`` and ``deliveries.spool`` use it. Rejects beyond a bound are only counted.
+    ``batch.point``, ``deliveries.spool`` and notes use it; a note is no delivery. Rejects beyond a
+    bound are only counted.
     """
 
     points: Mapping[int, PointInfo]
@@ -33,6 +34,7 @@ class Intake:
     batch: ReadingBatch
     deliveries: Deliveries
     rejects: tuple[Reject, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 def no_deliveries() -> Deliveries:

@@ -12,7 +12,7 @@ from typing import Any
 from minewatch.contracts import Quality
 from minewatch.ingest.kernels.walker import LAST_MS, MSG_ID, NODE_VALUE, REFUSED
 from minewatch.ingest.registry import Entry, Node
-from minewatch_edge.sparkplug import codec
+from minewatch_edge.sparkplug import births, codec
 from minewatch_edge.sparkplug.schema import DataType
 
 _WHOLE = range(DataType.INT8, DataType.UINT64 + 1)
@@ -33,6 +33,7 @@ class Decoded:
     quality: list[int] = field(default_factory=list)
     historical: list[bool] = field(default_factory=list)
     node_values: dict[str, codec.Value] = field(default_factory=dict)
+    note: str | None = None
     rejects: list[tuple[str, str]] = field(default_factory=list)
 
     def add(self, point: int, ts_ns: int, value: float, quality: int, historical: bool) -> None:
@@ -73,6 +74,8 @@ def _take(done: Decoded, metric: Any, node: Node, device: str, fallback_ms: int)
         done.rejects.append(("unknown-metric", f"{called} is in no birth"))
     elif entry.code == MSG_ID:
         _take_msg_id(done, metric)
+    elif entry.code == NODE_VALUE and entry.name == births.NOTE:
+        _take_note(done, metric)
     elif entry.code == NODE_VALUE:
         done.node_values[entry.name] = _any_value(metric)
     elif entry.code == REFUSED:
@@ -87,6 +90,13 @@ def _take_msg_id(done: Decoded, metric: Any) -> None:
         done.rejects.append(("msg-id", "the message id is no whole number below 2**63"))
         return
     done.msg_id = getattr(metric, which)
+
+
+def _take_note(done: Decoded, metric: Any) -> None:
+    if metric.is_null or metric.WhichOneof("value") != "string_value":
+        done.rejects.append(("note", "the note is no text"))
+        return
+    done.note = metric.string_value
 
 
 def _take_reading(done: Decoded, metric: Any, entry: Entry, fallback_ms: int) -> None:

@@ -12,7 +12,7 @@ from random import Random
 
 import numpy as np
 
-from minewatch.contracts import I4, ReadingBatch
+from minewatch.contracts import I4, Note, ReadingBatch
 from minewatch.ingest import counters
 from minewatch.ingest.columns import Gathered, Walked, Walker
 from minewatch.ingest.gateways import Gateways
@@ -69,6 +69,7 @@ class Receiver:
         self._routes: dict[str, tuple[Node, str]] = {}
         self._born: list[Node] = []
         self._rejects: list[Reject] = []
+        self._notes: list[Note] = []
         self._last_ns = np.zeros(
             0, np.int64
         )  # newest live time of each point, kept when a foreign node is known
@@ -98,12 +99,14 @@ class Receiver:
         """Return the news since the last call, None when there are none."""
         points, spools = self.registry.take_news()
         gateways = self.gateways.take_news(now_ns)
-        if not (points or spools or gateways or self._gathered or self._rejects):
+        if not (points or spools or gateways or self._gathered or self._rejects or self._notes):
             return None
         batch, deliveries = self._gathered.take()
         counters.READINGS.inc(len(batch))
         rejects, self._rejects = tuple(self._rejects), []
-        return Intake(points, spools, gateways, batch, deliveries, rejects)
+        notes, self._notes = tuple(self._notes), []
+        counters.NOTES.inc(len(notes))
+        return Intake(points, spools, gateways, batch, deliveries, rejects, notes)
 
     def known(self) -> Intake:
         """Return every point, spool and gateway, for a core that starts anew."""
@@ -261,7 +264,17 @@ class Receiver:
             self.gateways.said(node)
         self.gateways.heard(np.array([node.slot]), np.array([decoded.stamp_ms]), now_ns)
         spool = int(self.registry.spool[node.slot])
+        if decoded.note is not None:
+            decoded.msg_id = self._take_note(topic, spool, decoded, now_ns)
         self._remember(self._gathered.add_decoded(decoded, spool))
+
+    def _take_note(self, topic: str, spool: int, decoded: Decoded, now_ns: int) -> int:
+        """Take a note and return -1, since the core admits its id; without an id it is not taken."""
+        if decoded.msg_id < 0 or spool < 0:
+            self._reject(Reject(topic, "note", "a note without an id of a spool"))
+        else:
+            self._notes.append(Note(spool, decoded.msg_id, now_ns, decoded.note or ""))
+        return -1
 
     def _remember(self, batch: ReadingBatch) -> None:
         if self.registry.foreign and len(batch):

@@ -7,91 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from minewatch_edge.agent import Agent
-from minewatch_edge.clocks import Moment
-from minewatch_edge.config import BrokerConfig, EdgeConfig, SpoolConfig
 from minewatch_edge.sparkplug import codec
-from minewatch_edge.sparkplug.births import PointBirth
-from minewatch_edge.spool import Reject, Spool, SpoolLimits
-from minewatch_edge.testing import FakeBroker, ListDriver, acknowledgement
-
-MS = 1_000_000
-S = 1_000 * MS
-START = 1_800_000_000 * S
-CH4 = PointBirth("gas", "CH4", "methane", "% CH4", "face", 0.0, 5.0, 1.0)
-CO = PointBirth("gas", "CO", "carbon_monoxide", "ppm", "face", 0.0, 500.0, 1.0)
-FAN = PointBirth("fan", "p", "fan_pressure", "Pa", interval_s=1.0)
-
-
-class Line:
-    """One agent, its driver, its broker, and the time."""
-
-    def __init__(
-        self, folder: Path, *, points: tuple[PointBirth, ...] = (CH4, CO, FAN),
-        limits: SpoolLimits | None = None,         acknowledgement: bool = True,
-        resend_per_s: float = 20_000.0, memory_readings: int = 1_000,
-    ) -> None:  # fmt: skip
-        self.now = Moment(START, 0)
-        self.driver = ListDriver(points)
-        self.broker = FakeBroker()
-        self.rejects: list[Reject] = []
-        self.spool = Spool(folder / "s", limits, boot="boot")
-        self.config = EdgeConfig(
-            "site", "gw", BrokerConfig(keepalive_s=10, acknowledgement=acknowledgement),
-            SpoolConfig(
-                folder / "s", commit_ms=20, resend_s=5, resend_per_s=resend_per_s,
-                memory_readings=memory_readings,
-            ),
-        )  # fmt: skip
-        self.agent = Agent(self.config, [self.driver], self.spool, self.broker, rejects=self.rejects)
-        self.agent.start(self.now)
-
-    def pass_(self, seconds: float, *, wall_s: float | None = None) -> None:
-        """Let time go by in steps of 20 ms or less."""
-        for _ in range(max(1, round(seconds / 0.02))):
-            gone = min(seconds, 0.02)
-            self.now = Moment(self.now.wall_ns + int(gone * S), self.now.mono_ns + int(gone * S))
-            self.agent.step(self.now)
-
-    def jump(self, seconds: float) -> None:
-        """Set the wall clock."""
-        self.now = Moment(self.now.wall_ns + int(seconds * S), self.now.mono_ns)
-
-    def sample(self, *values: float, point: int = 0) -> None:
-        """Have the driver deliver values now, one after the other, and let the agent take them."""
-        for value in values:
-            self.driver.give(point, self.now.wall_ns, value)
-            self.pass_(0.02)
-
-    def connect(self, *, host: bool = True) -> None:
-        """Have the broker take the agent."""
-        self.agent.will(self.now)
-        self.broker.connected, self.broker.problem = True, ""
-        self.agent.subscribed(self.now)
-        if host:
-            self.host(online=True)
-
-    def host(self, *, online: bool) -> None:
-        """Have the host's STATE arrive."""
-        self.agent.message(*self.broker.state(online=online, timestamp_ms=self.now.wall_ns // MS), self.now)
-
-    def lose(self) -> None:
-        """Have the connection be lost."""
-        self.broker.connected, self.broker.problem = False, "gone"
-        self.agent.lost("gone", self.now)
-
-    def acknowledge(self, upto: int, spool: str = "") -> None:
-        """Have the host acknowledge."""
-        message = acknowledgement("site", "gw", spool or self.spool.identity, upto, self.now)
-        self.agent.message(*message, self.now)
-
-    def got(self) -> list[tuple[int | None, bool, list[float | None]]]:
-        """Return (id, historical, values) of what arrived."""
-        return [(i, h, list(v.values())) for i, h, v in self.broker.rows()]
-
-    def values(self) -> list[float | None]:
-        """Return every value that arrived, in order."""
-        return [v for _, _, values in self.got() for v in values]
+from minewatch_edge.spool import Reject
+from unit.edge.line import CH4, START, Line
 
 
 @pytest.fixture
@@ -312,66 +230,6 @@ def test_a_point_taken_out_of_the_configuration_is_still_delivered(tmp_path: Pat
     second.agent.stop(second.now)
 
 
-def test_a_full_disk_is_borne_and_told(tmp_path: Path) -> None:
-    """While the disk refuses, readings go out live without an id; afterwards all are delivered with one."""
-    line = Line(tmp_path, limits=SpoolLimits(max_pages=40), memory_readings=100_000)
-    line.connect()
-    count = 0
-    while "spool" not in line.agent.state(line.now).problems:
-        line.sample(*(float(count + i) for i in range(50)))
-        count += 50
-        assert count < 5_000
-    line.sample(5_000.0, 5_001.0)
-    state = line.agent.state(line.now)
-    assert "full" in state.problems["spool"]
-    assert state.waiting > 0
-    assert [(i, v) for i, _, v in line.got()][-2:] == [(None, [5_000.0]), (None, [5_001.0])]
-    line.acknowledge(line.spool.last_id)
-    line.pass_(3.0)
-    state = line.agent.state(line.now)
-    assert (state.waiting, "spool" in state.problems) == (0, False)
-    assert state.counters.sampled == count + 2
-    ids = {i for i, _, _ in line.got() if i is not None}
-    assert ids == set(range(1, count + 3))
-    line.agent.stop(line.now)
-
-
-def test_memory_is_bounded_while_the_disk_refuses(tmp_path: Path) -> None:
-    """Beyond memory_readings the oldest are dropped, and the count of them is kept once the disk is back."""
-    (tmp_path / "blocked").write_text("a file, not a folder")
-    line = Line(tmp_path / "blocked", memory_readings=10)
-    line.sample(*(float(i) for i in range(25)))
-    assert line.agent.state(line.now).waiting == 10
-    (tmp_path / "blocked").unlink()
-    line.pass_(2.0)
-    state = line.agent.state(line.now)
-    assert (state.counters.sampled, state.counters.dropped, state.waiting) == (10, 15, 0)
-    line.connect()
-    line.pass_(0.1)
-    assert line.values() == [float(i) for i in range(15, 25)]
-    line.agent.stop(line.now)
-
-
-def test_a_disk_that_is_back_after_the_start_brings_its_old_rows(tmp_path: Path) -> None:
-    """An agent that began without its spool takes up what the spool holds when it appears."""
-    first = Line(tmp_path / "disk")
-    first.sample(7.0, point=2)
-    first.agent.stop(first.now)
-    (tmp_path / "disk").rename(tmp_path / "away")
-    (tmp_path / "disk").write_text("not mounted")
-    line = Line(tmp_path / "disk", points=(CH4,))
-    line.connect()
-    line.sample(1.0)
-    (tmp_path / "disk").unlink()
-    (tmp_path / "away").rename(tmp_path / "disk")
-    line.pass_(2.0)
-    assert line.broker.dropped == 1
-    line.connect()
-    line.pass_(0.1)
-    assert line.values() == [1.0, 7.0, 1.0]
-    line.agent.stop(line.now)
-
-
 def test_a_clock_set_back_an_hour_keeps_the_order(line: Line) -> None:
     """Times of a point rise over the jump, readings are marked uncertain, and the state says why."""
     line.connect()
@@ -415,25 +273,6 @@ def test_rejected_lines_are_kept_and_counted(line: Line) -> None:
     assert line.agent.state(line.now).counters.rejected == 1
 
 
-def test_a_spool_that_gives_rows_up_tells_the_host_where_it_begins(tmp_path: Path) -> None:
-    """Evicted rows are counted, told as a problem, and the births name the first row that can still come."""
-    line = Line(tmp_path, limits=SpoolLimits(max_bytes=100_000))
-    for i in range(60):
-        for _ in range(100):
-            line.driver.give(0, line.now.wall_ns, float(i))
-        line.pass_(0.02)
-    line.pass_(1.0)
-    state = line.agent.state(line.now)
-    assert state.counters.evicted > 0
-    assert "given up" in state.problems["evicted"]
-    line.connect()
-    birth = codec.decode(line.broker.arrived[0].payload)
-    first = birth.named("minewatch/spool_first")
-    assert first is not None
-    assert first.value == line.spool.first_id > 1
-    line.agent.stop(line.now)
-
-
 def test_the_birth_says_what_the_host_must_know(line: Line) -> None:
     """The NBIRTH names the spool, the rows held and the version; a DBIRTH unit, quantity, range and zone."""
     line.sample(0.4)
@@ -443,9 +282,10 @@ def test_the_birth_says_what_the_host_must_know(line: Line) -> None:
     assert told["minewatch/spool"] == line.spool.identity
     assert (told["minewatch/spool_rows"], told["minewatch/msg_id"], told["minewatch/interval_s"]) == (
         1,
-        1,
+        0,
         1.0,
     )
+    assert told["minewatch/note"] == ""
     device = codec.decode(line.broker.arrived[1].payload).named("CH4")
     assert device is not None
     assert device.value == 0.4

@@ -19,7 +19,7 @@ from minewatch_edge.state import AgentState
 ROOT = Path(__file__).resolve().parents[3]
 ROW = re.compile(r"^\| `minewatch_edge_(\w+)` \| (\w+) \| ([^|]*) \| ([^|]+) \|$", re.M)
 STATE = AgentState(
-    0, "mine", "gw", True, True, True, 3, Counters(10, 12, 6, 1, 2, 3, 4), 5, 6, 7, "spool", 1.5,
+    0, "mine", "gw", True, True, True, 3, Counters(13, 12, 6, 1, 2, 3, 4), 5, 6, 7, "spool", 1.5,
     problems={"broker": "gone", "fan": "silent"}, devices={"fan": 2.5, 'gas "1"\n': 0.25, "new": None},
     sessions=2, waiting_capacity=100, rejects_waiting=1, rejects_capacity=1000, spool_bytes=4096,
     spool_capacity_bytes=8192, reloads=3, reloads_refused=1, loop_lag_s=0.0125,
@@ -55,7 +55,7 @@ def test_every_figure_carries_what_the_state_says() -> None:
     assert found['minewatch_edge_readings_evicted_total{reason="size"}'] == 1
     assert found['minewatch_edge_readings_evicted_total{reason="age"}'] == 2
     assert found['minewatch_edge_readings_dropped_total{reason="memory-full"}'] == 3
-    assert found["minewatch_edge_readings_held"] == 10 - 6 - 3
+    assert found["minewatch_edge_readings_held"] == 13 - 6 - 3 - 3
     assert found["minewatch_edge_waiting_readings_capacity"] == 100
     assert found['minewatch_edge_device_up{device="fan"}'] == 0
     assert found['minewatch_edge_device_up{device="gas \\"1\\"\\n"}'] == 1

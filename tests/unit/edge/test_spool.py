@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -12,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from minewatch_edge.errors import SpoolInUse, SpoolUnavailable
-from minewatch_edge.rows import Columns, NewRow
+from minewatch_edge.gaps import Gap
+from minewatch_edge.rows import Columns, NewRow, pack
 from minewatch_edge.spool import Reject, Spool, SpoolLimits, SpoolPoint
 
 POINTS = (SpoolPoint("d", "a", "{}"), SpoolPoint("d", "b", "{}"))
@@ -90,20 +92,20 @@ def test_an_acknowledgement_beyond_the_end_deletes_what_there_is(tmp_path: Path)
 def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
     """Identity, ids, counters and bdSeq go on where they were, also when all rows were acknowledged."""
     spool = opened(tmp_path / "s")
-    spool.append([row(1.0), row(2.0)], SECOND, sent=5, dropped=1)
+    spool.append([row(1.0), row(2.0)], SECOND, sent=5, lost=Gap("memory", (), 1))
     spool.save_bd_seq(7)
     spool.acknowledge(spool.identity, 2)
     identity = spool.identity
     spool.close()
     again = opened(tmp_path / "s")
     assert (again.identity, again.bd_seq) == (identity, 7)
-    assert (again.counters.sampled, again.counters.sent, again.counters.acked) == (2, 5, 2)
+    assert (again.counters.sampled, again.counters.sent, again.counters.acked) == (3, 5, 2)
     assert again.counters.dropped == 1
     assert again.append([row(3.0)], SECOND) == 3
 
 
-def test_a_killed_process_keeps_the_identity_a_power_cut_does_not(tmp_path: Path) -> None:
-    """Ids whose commit may be gone with the power are not given again under the same name."""
+def test_no_id_is_given_twice_after_a_power_cut(tmp_path: Path) -> None:
+    """Numbering goes on beyond the reserved ids, the name stays, and a gap note tells which will not come."""
     spool = opened(tmp_path / "s", boot="monday")
     spool.append([row(1.0), row(2.0), row(3.0)], SECOND)
     spool.acknowledge(spool.identity, 1)
@@ -113,20 +115,29 @@ def test_a_killed_process_keeps_the_identity_a_power_cut_does_not(tmp_path: Path
     assert killed.identity == identity
     killed._file.close()
     cut = opened(tmp_path / "s", boot="tuesday")
-    assert cut.identity != identity
-    assert values(cut) == [(1, 2.0), (2, 3.0)]
-    assert cut.append([row(4.0)], SECOND) == 3
-    assert cut.acknowledge(cut.identity, 2) == 2
-    assert values(cut) == [(3, 4.0)]
+    assert cut.identity == identity
+    assert values(cut) == [(2, 2.0), (3, 3.0)]
+    fresh = cut.append([row(4.0)], SECOND)
+    assert fresh > 10_000
+    ((number, note),) = cut.tell_gaps(9 * SECOND)
+    told = json.loads(note.note)
+    assert (told["kind"], told["reason"], told["ids"]) == ("gap", "power-cut", [[4, fresh - 1]])
+    assert (told["readings"], told["from_ms"], told["to_ms"]) == (None, 3_000, 9_000)
+    assert cut.tell_gaps(9 * SECOND) == []
+    assert cut.acknowledge(cut.identity, fresh) == 3
+    assert [r.id for r in cut.unacknowledged(0, 9)] == [number]
 
 
 def test_a_spool_that_waits_for_the_disk_keeps_its_identity(tmp_path: Path) -> None:
-    """With full sync a power cut takes no commit, so ids go on."""
+    """With full sync a power cut takes no commit, so ids go on without a gap."""
     limits = SpoolLimits(full_sync=True)
     spool = opened(tmp_path / "s", limits, boot="monday")
+    spool.append([row(1.0)], SECOND)
     identity = spool.identity
     spool._file.close()
-    assert opened(tmp_path / "s", limits, boot="tuesday").identity == identity
+    again = opened(tmp_path / "s", limits, boot="tuesday")
+    assert (again.identity, again.append([row(2.0)], SECOND)) == (identity, 2)
+    assert again.tell_gaps(SECOND) == []
 
 
 def test_two_agents_on_one_spool_are_refused(tmp_path: Path) -> None:
@@ -267,25 +278,29 @@ def test_whatever_happens_nothing_unacknowledged_is_missing(
 ) -> None:
     """In any order of appends, acknowledgements, kills and restarts the rows held are exactly those owed."""
     path = tmp_path_factory.mktemp("spool") / "s"
-    boot, count, owed = "0", 0, list[float]()
+    boot, count, owed, given = "0", 0, list[float](), list[int]()
     spool = opened(path, boot=boot)
     for what, number in steps:
         if what == "append":
             fresh = [float(count + i) for i in range(number)]
             count += number
-            spool.append([row(v) for v in fresh], SECOND)
+            first = spool.append([row(v) for v in fresh], SECOND)
+            assert first > max(given, default=0)
+            given += range(first, first + number)
             owed += fresh
         elif what == "ack":
-            upto = min(spool.first_id - 1 + number, spool.last_id)
-            spool.acknowledge(spool.identity, spool.first_id - 1 + number)
-            owed = owed[len(owed) - (spool.last_id - upto) :]
+            held = [i for i, _ in values(spool)]
+            upto = held[min(number, len(held)) - 1] if held and number else spool.owed_from - 1
+            spool.acknowledge(spool.identity, upto)
+            owed = owed[sum(i <= upto for i in held) :]
         else:
             spool.close() if what == "close" else spool._file.close()
             boot = str(int(boot) + (what == "power"))
             spool = opened(path, boot=boot)
         found = values(spool)
         assert [v for _, v in found] == owed
-        assert [i for i, _ in found] == list(range(spool.first_id, spool.last_id + 1))
+        assert [i for i, _ in found] == sorted(set(given) & {i for i, _ in found})
+        assert len(found) == spool.held_rows
         assert spool.counters.held == len(owed)
     spool.close()
 
@@ -324,10 +339,53 @@ def test_kill_nine_loses_no_committed_row(tmp_path: Path) -> None:
     assert spool.counters.sampled == len(held)
 
 
+VERSION_1 = """
+CREATE TABLE state (
+    one INTEGER PRIMARY KEY CHECK (one = 1), identity TEXT NOT NULL DEFAULT '',
+    base INTEGER NOT NULL DEFAULT 0, bd_seq INTEGER NOT NULL DEFAULT -1, last_ms INTEGER NOT NULL DEFAULT 0,
+    boot TEXT NOT NULL DEFAULT '', clean INTEGER NOT NULL DEFAULT 1,
+    sampled INTEGER NOT NULL DEFAULT 0, sent INTEGER NOT NULL DEFAULT 0, acked INTEGER NOT NULL DEFAULT 0,
+    evicted_size INTEGER NOT NULL DEFAULT 0, evicted_age INTEGER NOT NULL DEFAULT 0,
+    dropped INTEGER NOT NULL DEFAULT 0, rejected INTEGER NOT NULL DEFAULT 0);
+INSERT INTO state (one, identity, base, bd_seq, last_ms, sampled, acked, dropped)
+    VALUES (1, 'old', 5, 7, 9000, 6, 4, 2);
+CREATE TABLE point (
+    id INTEGER PRIMARY KEY, device TEXT NOT NULL, metric TEXT NOT NULL, birth TEXT NOT NULL,
+    UNIQUE (device, metric));
+INSERT INTO point VALUES (1, 'd', 'a', '{}');
+CREATE TABLE row (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, ts INTEGER NOT NULL, priority INTEGER NOT NULL,
+    device TEXT NOT NULL, n INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE TABLE reject (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, ts INTEGER NOT NULL, device TEXT NOT NULL,
+    reason TEXT NOT NULL, text TEXT NOT NULL);
+PRAGMA user_version = 1;
+"""
+
+
+def test_a_spool_of_version_1_is_taken_over_in_place(tmp_path: Path) -> None:
+    """Rows keep the ids the host knows them by, counters go on, and new ids follow the last one given."""
+    db = sqlite3.connect(tmp_path / "s")
+    db.executescript(VERSION_1)
+    for key, value in ((10, 3.0), (11, 4.0)):  # ids 5 and 6 of the spool "old"
+        body = pack(Columns([1], [1000], [value], [192]))
+        db.execute("INSERT INTO row VALUES (?, 1000, 0, 'd', 1, ?)", (key, body))
+    db.commit()
+    db.close()
+    spool = opened(tmp_path / "s")
+    assert (spool.identity, spool.bd_seq, spool.moved_aside) == ("old", 7, None)
+    assert values(spool) == [(5, 3.0), (6, 4.0)]
+    assert (spool.owed_from, spool.counters.sampled, spool.counters.held) == (5, 8, 2)
+    assert spool.append([row(5.0)], SECOND) == 7
+    assert spool.tell_gaps(SECOND) == []
+    spool.close()
+    assert opened(tmp_path / "s").held_rows == 3
+
+
 def test_another_version_is_not_misread(tmp_path: Path) -> None:
     """A spool of a later version is set aside, not interpreted."""
     opened(tmp_path / "s").close()
     db = sqlite3.connect(tmp_path / "s")
-    db.execute("PRAGMA user_version = 2")
+    db.execute("PRAGMA user_version = 3")
     db.close()
     assert opened(tmp_path / "s").moved_aside is not None

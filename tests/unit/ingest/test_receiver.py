@@ -215,11 +215,35 @@ def test_broker_lost() -> None:
     assert [g.online for g in found.gateways] == [False]
 
 
+def test_note() -> None:
+    """A note comes out with its gateway's spool and id, apart from deliveries; its figures are no ids."""
+    into = receiver()
+    session, sent = gateway()
+    after(into, sent)
+    found = after(into, messages([session.note('{"kind":"x"}', 41, 5)]), 7_000)
+    ((_, spool),) = into.registry.everything()[1].items()
+    assert [(n.msg_id, n.received_ns, n.text) for n in found.notes] == [(41, 7_000 * MS, '{"kind":"x"}')]
+    assert into.registry.spools[found.notes[0].spool] == spool
+    assert found.deliveries.msg_id.tolist() == [-1]
+    found = after(into, messages(session.set_node_values(9, spool_rows=3, spool_first=2)))
+    assert found.deliveries.msg_id.tolist() == [-1]
+
+
+def test_note_without_id_is_rejected() -> None:
+    """A note that no id could acknowledge, or that is no text, is rejected with a reason."""
+    into = receiver()
+    after(into, gateway()[1])
+    for seq, metric in enumerate((Metric(alias=6, value="{}"), Metric(alias=6, value=7)), 3):
+        found = after(into, [("spBv1.0/mine/NDATA/gw", encode(Message((metric,), 1, seq)))])
+        assert [r.reason for r in found.rejects] == ["note"]
+        assert found.notes == ()
+
+
 def test_unknown_alias_is_not_delivered() -> None:
     """A message of ours with an alias of no birth is not delivered at all, so that it comes again."""
     into = receiver()
     after(into, gateway()[1])
-    metrics = Metric(alias=9, value=1), Metric(alias=77, value=1.0), Metric(alias=8, value=5)
+    metrics = Metric(alias=10, value=1), Metric(alias=77, value=1.0), Metric(alias=9, value=5)
     raw = encode(Message(metrics, 1, 3))
     found = after(into, [("spBv1.0/mine/DDATA/gw/fan", raw)])
     assert [r.reason for r in found.rejects] == ["unknown-metric"]

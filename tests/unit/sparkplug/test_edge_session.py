@@ -107,7 +107,7 @@ def test_aliases_are_unique_across_the_node() -> None:
     made = session()
     made.will(1)
     aliases = [m.alias for _, b in published(made.on_subscribed(2)) for m in b.metrics if m.alias is not None]
-    assert len(aliases) == len(set(aliases)) == 5 + 2 + 1 + 2
+    assert len(aliases) == len(set(aliases)) == 6 + 2 + 1 + 2
     assert min(aliases) == 1
     assert max(aliases) == len(aliases)
 
@@ -121,9 +121,24 @@ def test_data() -> None:
     assert (message.seq, message.timestamp_ms) == (3, 13)
     assert [(m.name, m.datatype) for m in message.metrics] == [("", 0)] * 3
     assert [(m.alias, m.timestamp_ms, m.value) for m in message.metrics] == [
-        (7, 10, 0.5),
-        (8, 12, 1.5),
-        (6, 13, 77),
+        (8, 10, 0.5),
+        (9, 12, 1.5),
+        (7, 13, 77),
+    ]
+
+
+def test_note() -> None:
+    """A note is NDATA with its text and its id; before the births it is refused."""
+    made = session()
+    with pytest.raises(WireError, match="not born"):
+        made.note("{}", 5, 1)
+    made = born()
+    sent = made.note('{"kind":"x"}', 78, 14, historical=True)
+    message = decode(sent.payload)
+    assert sent.topic == "spBv1.0/mine/NDATA/gw"
+    assert [(m.alias, m.value, m.is_historical) for m in message.metrics] == [
+        (6, '{"kind":"x"}', True),
+        (1, 78, True),
     ]
 
 

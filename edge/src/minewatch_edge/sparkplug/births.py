@@ -20,10 +20,11 @@ SPOOL_ROWS = "minewatch/spool_rows"
 SPOOL_FIRST = "minewatch/spool_first"
 VERSION = "minewatch/version"
 INTERVAL = "minewatch/interval_s"
+NOTE = "minewatch/note"
 
 # Aliases of the node's own metrics; those of the devices follow. ACK and SPOOL are commands of the host and
 # keep their names, so that a host can send them before it has read an alias.
-NODE_ALIASES = {MSG_ID: 1, SPOOL_ROWS: 2, VERSION: 3, INTERVAL: 4, SPOOL_FIRST: 5}
+NODE_ALIASES = {MSG_ID: 1, SPOOL_ROWS: 2, VERSION: 3, INTERVAL: 4, SPOOL_FIRST: 5, NOTE: 6}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,7 @@ _NODE_TYPES = {
     SPOOL_FIRST: DataType.UINT64,
     VERSION: DataType.STRING,
     INTERVAL: DataType.DOUBLE,
+    NOTE: DataType.STRING,
 }
 
 

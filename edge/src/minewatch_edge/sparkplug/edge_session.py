@@ -65,6 +65,7 @@ class EdgeSession:
             births.SPOOL_FIRST: 0,
             births.VERSION: version,
             births.INTERVAL: float(interval_s),
+            births.NOTE: "",
         }
         self._ncmd = topics.node_topic(group, "NCMD", node)
         self._state = topics.state_topic(self.primary_host) if self.primary_host else ""
@@ -157,17 +158,31 @@ class EdgeSession:
         found = self._device(device)
         _remember(found, [(found.find(m), ts, value, quality) for m, ts, value, quality in readings], None)
 
-    def set_node_values(
-        self, now_ms: int, *, spool_rows: int, spool_first: int = 0, msg_id: int | None = None
-    ) -> list[EdgeAction]:
+    def note(self, text: str, msg_id: int, now_ms: int, *, historical: bool = False) -> Publish:
+        """Return one NDATA with a note (JSON) and its spool id; raise WireError when no birth was sent."""
+        if not self._born:
+            raise WireError(f"edge node {self.node!r} is not born on this connection; spool the note")
+        metrics = tuple(
+            codec.Metric(
+                alias=births.NODE_ALIASES[name],
+                timestamp_ms=now_ms,
+                value=value,
+                is_historical=historical,
+            )
+            for name, value in ((births.NOTE, text), (births.MSG_ID, msg_id))
+        )
+        message = codec.Message(metrics, now_ms, self._next_seq())
+        if not historical:
+            self._values[births.MSG_ID] = msg_id
+        return Publish(topics.node_topic(self.group, "NDATA", self.node), codec.encode(message))
+
+    def set_node_values(self, now_ms: int, *, spool_rows: int, spool_first: int = 0) -> list[EdgeAction]:
         """Take the node's own figures; return an NDATA when one changed while the node is born.
 
-        ``spool_first`` is the lowest id the spool still holds or will ever send again (0 = unknown): a host
-        does not wait for ids below it, which a full spool has given up.
+        ``spool_first`` is the lowest id that will come, or be told of by a note (0 = unknown): a host does
+        not wait for ids below it.
         """
         news: dict[str, Value] = {births.SPOOL_ROWS: spool_rows, births.SPOOL_FIRST: spool_first}
-        if msg_id is not None:
-            news[births.MSG_ID] = msg_id
         changed = {name: value for name, value in news.items() if self._values[name] != value}
         self._values.update(changed)
         if not changed or not self._born:

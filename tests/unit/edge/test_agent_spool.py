@@ -1,0 +1,142 @@
+"""The agent and its disk: full, away, and what it tells of losses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from minewatch_edge.sparkplug import codec
+from minewatch_edge.spool import SpoolLimits
+from unit.edge.line import CH4, Line
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> Iterator[Line]:
+    """One agent that has started."""
+    made = Line(tmp_path)
+    yield made
+    made.agent.stop(made.now)
+
+
+def test_a_full_disk_is_borne_and_told(tmp_path: Path) -> None:
+    """While the disk refuses, readings go out live without an id; afterwards all are delivered with one."""
+    line = Line(tmp_path, limits=SpoolLimits(max_pages=40), memory_readings=100_000)
+    line.connect()
+    count = 0
+    while "spool" not in line.agent.state(line.now).problems:
+        line.sample(*(float(count + i) for i in range(50)))
+        count += 50
+        assert count < 5_000
+    line.sample(5_000.0, 5_001.0)
+    state = line.agent.state(line.now)
+    assert "full" in state.problems["spool"]
+    assert state.waiting > 0
+    assert [(i, v) for i, _, v in line.got()][-2:] == [(None, [5_000.0]), (None, [5_001.0])]
+    line.acknowledge(line.spool.last_id)
+    line.pass_(3.0)
+    state = line.agent.state(line.now)
+    assert (state.waiting, "spool" in state.problems) == (0, False)
+    assert state.counters.sampled == count + 2
+    ids = {i for i, _, _ in line.got() if i is not None}
+    assert ids == set(range(1, count + 3))
+    line.agent.stop(line.now)
+
+
+def test_memory_is_bounded_while_the_disk_refuses(tmp_path: Path) -> None:
+    """Beyond memory_readings the oldest are dropped, and the count of them is kept once the disk is back."""
+    (tmp_path / "blocked").write_text("a file, not a folder")
+    line = Line(tmp_path / "blocked", memory_readings=10)
+    line.sample(*(float(i) for i in range(25)), point=1)
+    assert line.agent.state(line.now).waiting == 10
+    (tmp_path / "blocked").unlink()
+    line.pass_(2.0)
+    state = line.agent.state(line.now)
+    assert (state.counters.sampled, state.counters.dropped, state.waiting) == (25, 15, 0)
+    assert state.counters.held == 10
+    line.connect()
+    line.pass_(0.1)
+    assert line.values() == [float(i) for i in range(15, 25)]
+    (note,) = line.notes()
+    assert (note[1]["reason"], note[1]["ids"], note[1]["readings"]) == ("memory", [], 15)
+    line.agent.stop(line.now)
+
+
+def test_a_disk_that_is_back_after_the_start_brings_its_old_rows(tmp_path: Path) -> None:
+    """An agent that began without its spool takes up what the spool holds when it appears."""
+    first = Line(tmp_path / "disk")
+    first.sample(7.0, point=2)
+    first.agent.stop(first.now)
+    (tmp_path / "disk").rename(tmp_path / "away")
+    (tmp_path / "disk").write_text("not mounted")
+    line = Line(tmp_path / "disk", points=(CH4,))
+    line.connect()
+    line.sample(1.0)
+    (tmp_path / "disk").unlink()
+    (tmp_path / "away").rename(tmp_path / "disk")
+    line.pass_(2.0)
+    assert line.broker.dropped == 1
+    line.connect()
+    line.pass_(0.1)
+    assert line.values() == [1.0, 7.0, 1.0]
+    line.agent.stop(line.now)
+
+
+def test_a_note_goes_live_and_again_before_all_history(line: Line) -> None:
+    """A note is committed and sent at once; not acknowledged, it comes again ahead of older rows."""
+    line.connect()
+    line.sample(1.0)
+    line.agent.note({"kind": "x", "text": "қатер"})
+    line.pass_(0.04)
+    assert line.notes() == [(2, {"kind": "x", "text": "қатер"})]
+    line.lose()
+    line.sample(3.0)
+    line.broker.arrived.clear()
+    line.connect()
+    line.pass_(0.2)
+    data = [m.topic.split("/")[2] for m in line.broker.arrived if "DATA/" in m.topic]
+    assert data[:3] == ["NDATA", "DDATA", "DDATA"]
+    assert [number for number, _ in line.notes()] == [2]
+    assert [i for i, _, _ in line.got()] == [1, 3]
+    line.acknowledge(3)
+    assert line.spool.held_rows == 0
+
+
+def test_a_note_waits_for_the_disk(tmp_path: Path) -> None:
+    """While the disk refuses a note is kept, beyond memory_readings too, and comes with an id afterwards."""
+    (tmp_path / "blocked").write_text("a file, not a folder")
+    line = Line(tmp_path / "blocked", memory_readings=10)
+    line.connect()
+    line.agent.note({"kind": "x"})
+    line.sample(*(float(i) for i in range(25)), point=1)
+    assert line.notes() == []
+    (tmp_path / "blocked").unlink()
+    line.pass_(2.0)
+    assert [told["kind"] for _, told in line.notes()].count("x") == 1
+    assert line.agent.state(line.now).counters.dropped == 16
+    line.agent.stop(line.now)
+
+
+def test_a_spool_that_gives_rows_up_tells_the_host_which(tmp_path: Path) -> None:
+    """Evicted rows are counted, told as a problem, and one note tells their ids, readings and device."""
+    line = Line(tmp_path, limits=SpoolLimits(max_bytes=100_000))
+    for i in range(60):
+        for _ in range(100):
+            line.driver.give(1, line.now.wall_ns, float(i))
+        line.pass_(0.02)
+    line.pass_(1.0)
+    state = line.agent.state(line.now)
+    assert state.counters.evicted > 0
+    assert "given up" in state.problems["evicted"]
+    line.connect()
+    birth = codec.decode(line.broker.arrived[0].payload)
+    first = birth.named("minewatch/spool_first")
+    assert first is not None
+    assert first.value == 1  # all from there on come, or are told of by the note
+    ((number, told),) = line.notes()
+    assert (told["reason"], told["readings"], told["devices"]) == ("size", state.counters.evicted, ["gas"])
+    assert told["ids"] == [[1, line.spool.first_id - 1]]
+    line.acknowledge(number)
+    assert line.spool.held_rows == 0
+    line.agent.stop(line.now)
