@@ -146,7 +146,7 @@ class MqttSource:
 
     def _patience(self, timeout_s: float, now_ns: int) -> float:
         """Return how long to wait: no longer than until something of our own is due."""
-        due_ms = self._receiver.session.next_tick_ms()
+        due_ms = self._receiver.session.next_tick_ms(now_ns // 1_000_000)
         if due_ms is not None:
             timeout_s = min(timeout_s, max(0.0, due_ms / 1e3 - now_ns / 1e9))
         if self._marks:

@@ -128,7 +128,7 @@ def test_reordering() -> None:
     assert not made.in_order(made.nodes["mine", "gw"], decode(first.payload).seq or 0)
     events = give(made, first)
     assert [e.payload for e in events if isinstance(e, Data)] == [m.payload for m in (first, second, third)]
-    assert made.next_tick_ms() is None
+    assert made.next_tick_ms(20) is None
     assert made.tick(10_000) == []
 
 
@@ -138,7 +138,7 @@ def test_gap() -> None:
     gateway.data()
     later = gateway.data()
     assert give(made, later, 100) == []
-    assert made.next_tick_ms() == 1100
+    assert made.next_tick_ms(100) == 1100
     assert made.tick(1099) == []
     events = made.tick(1100)
     assert kinds(events) == ["SequenceGap", "Data", "RebirthAsked", "Publish"]
@@ -163,7 +163,7 @@ def test_rebirth_requests_are_limited() -> None:
 
 def test_rebirth_requests_are_spread() -> None:
     """Requests to many gateways at once are spread over the jitter."""
-    made = host(rebirth_jitter_ms=1000)
+    made = host(rebirth_jitter_ms=1000, rebirths_per_second=1000)
     for i in range(200):
         made.receive(f"spBv1.0/mine/NDATA/gw-{i}", encode(Message((), 1, 4)), 0)
     counts = [sum(isinstance(e, RebirthAsked) for e in made.tick(now)) for now in range(0, 1001, 100)]
@@ -249,10 +249,14 @@ def test_rejected() -> None:
 
 
 def test_nodes_are_bounded() -> None:
-    """Invented gateways cannot fill the memory."""
+    """Invented gateways can fill neither the memory nor the places of those that are born."""
     made = host(max_nodes=2)
+    for i in range(5_000):
+        made.receive(f"spBv1.0/mine/NDATA/gw-{i}", encode(Message((), 1, 4)), 0)
+    assert len(made.nodes) == 0
+    assert len(made._strangers) == 1_000
     for i in range(3):
-        events = made.receive(f"spBv1.0/mine/NDATA/gw-{i}", encode(Message((), 1, 4)), 0)
+        events = made.receive(f"spBv1.0/mine/NBIRTH/real-{i}", encode(Message((), 1, 0)), 0)
     assert [e.reason for e in events if isinstance(e, Rejected)] == ["too-many-nodes"]
     assert len(made.nodes) == 2
 

@@ -72,6 +72,29 @@ class SequenceGap:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeated:
+    """A message came whose sequence number had passed: late, or from a second agent that speaks as the node."""
+
+    group: str
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class Doubted:
+    """Something speaks against one agent alone speaking as this node.
+
+    Until ``until_ms`` its message ids may be another agent's; ``several`` says that two agents are held to
+    speak: one client id or one image given to two gateways.
+    """
+
+    group: str
+    node: str
+    why: str
+    several: bool
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class RebirthAsked:
     """A rebirth command goes out with this event."""
 
@@ -103,6 +126,8 @@ HostEvent: TypeAlias = (
     | DeviceDeath
     | Data
     | SequenceGap
+    | Repeated
+    | Doubted
     | RebirthAsked
     | Reconnect
     | Rejected

@@ -8,6 +8,7 @@ Source: Eclipse Sparkplug 3.0, chapters 5 and 6.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
@@ -19,18 +20,27 @@ from minewatch_edge.sparkplug.events import (
     Data,
     DeviceBirth,
     DeviceDeath,
+    Doubted,
     HostEvent,
     NodeBirth,
     NodeDeath,
     RebirthAsked,
     Reconnect,
     Rejected,
+    Repeated,
     SequenceGap,
 )
+from minewatch_edge.sparkplug.rebirths import Rebirths
+from minewatch_edge.sparkplug.reorder import Held, Reorder, ReorderBounds
 from minewatch_edge.sparkplug.schema import DataType
+from minewatch_edge.sparkplug.speaker import Speaker
 from minewatch_edge.sparkplug.state import HostState, decode_state, encode_state
 
 _NEVER = -(1 << 62)
+_LATE = 16  # a sequence number this far behind may be a repeated message instead of a gap of 240
+_RUN = 2  # so many of those without one in order between them, then it is held to be a gap
+_SLOWER = 12  # times longer between two requests to a node as which two agents speak: births would not mend it
+_STRANGERS = 1_000  # nodes without a birth that are remembered, so that each is asked for it
 
 
 @dataclass(slots=True)
@@ -41,8 +51,12 @@ class NodeState:
     node: str
     expected: int = -1
     bd_seq: int | None = None
-    held: dict[int, tuple[topics.Topic, bytes]] = field(default_factory=dict)
+    held: Held = field(default_factory=Held)
+    speaker: Speaker = field(default_factory=Speaker)
     requested_ms: int = _NEVER
+    missed: set[int] = field(default_factory=set)  # numbers that were given up on
+    late_at: int = -1  # the number expected when repeated messages began to come
+    late: int = 0  # how many came since, without one in order
 
     @property
     def online(self) -> bool:
@@ -61,6 +75,8 @@ class HostSession:
         reorder_ms: int = 1_000,
         rebirth_interval_ms: int = 5_000,
         rebirth_jitter_ms: int = 1_000,
+        rebirths_per_second: int = 20,
+        reorder_bounds: ReorderBounds | None = None,
         max_nodes: int = 10_000,
         sequence: Callable[[bytes], int | None] = codec.sequence,
     ) -> None:
@@ -68,7 +84,6 @@ class HostSession:
         self.host_id = topics.check_id("host", host_id)
         self.nodes: dict[tuple[str, str], NodeState] = {}
         self._topic = topics.state_topic(host_id)
-        self._rng = rng
         self._reorder_ms = reorder_ms
         self._interval_ms = rebirth_interval_ms
         self._jitter_ms = rebirth_jitter_ms
@@ -77,8 +92,10 @@ class HostSession:
         self._state_ms = 0
         self._floor_ms = 0
         self._announced = False
+        self._reorder = Reorder(reorder_bounds or ReorderBounds())
         self._waiting: dict[tuple[str, str], int] = {}  # node -> when its held messages are given up on
-        self._rebirths: dict[tuple[str, str], int] = {}  # node -> when to ask it
+        self._rebirths = Rebirths(rng, jitter_ms=rebirth_jitter_ms, per_second=rebirths_per_second)
+        self._strangers: OrderedDict[tuple[str, str], NodeState] = OrderedDict()  # data, but no birth yet
 
     def will(self, now_ms: int) -> Publish:
         """Begin a new connection and return the offline STATE that CONNECT must carry as its will."""
@@ -133,13 +150,18 @@ class HostSession:
         events: list[HostEvent] = []
         for key in _due(self._waiting, now_ms, self._reorder_ms):
             events += self._give_up(self.nodes[key], now_ms)
-        for key in _due(self._rebirths, now_ms, self._interval_ms + self._jitter_ms):
-            events += self._ask(self.nodes[key], now_ms)
+        for key in self._rebirths.take(now_ms, _SLOWER * self._interval_ms + self._jitter_ms):
+            node = self.nodes.get(key) or self._strangers.get(key)
+            if node is not None:
+                events += self._ask(node, now_ms)
         return events
 
-    def next_tick_ms(self) -> int | None:
+    def next_tick_ms(self, now_ms: int) -> int | None:
         """Return when `tick` next has something to do, None when nothing waits."""
-        due = [*self._waiting.values(), *self._rebirths.values()]
+        due = list(self._waiting.values())
+        asking = self._rebirths.next_ms(now_ms)
+        if asking is not None:
+            due.append(asking)
         return min(due) if due else None
 
     def request_rebirth(self, group: str, node: str, now_ms: int) -> None:
@@ -161,16 +183,23 @@ class HostSession:
             return self._on_own_state(payload) if topic.host == self.host_id else []
         if topic.verb in ("NCMD", "DCMD"):
             return []
-        node = self.nodes.get((topic.group, topic.node))
-        if node is None:
-            if len(self.nodes) >= self._max_nodes:
-                return [Rejected(str(topic), "too-many-nodes", f"{self._max_nodes} nodes are known")]
-            node = self.nodes[topic.group, topic.node] = NodeState(topic.group, topic.node)
+        key = topic.group, topic.node
+        node = self.nodes.get(key)
         if topic.verb == "NBIRTH":
-            return self._on_birth(node, payload, now_ms)
+            return self._on_birth(key, node, topic, payload, now_ms)
         if topic.verb == "NDEATH":
             return self._on_death(node, topic, payload, now_ms)
-        return self._on_sequenced(node, topic, payload, now_ms)
+        return self._on_sequenced(node or self._stranger(key), topic, payload, now_ms)
+
+    def _stranger(self, key: tuple[str, str]) -> NodeState:
+        """Return a node that was not born yet; whoever invents names pushes out only other such."""
+        node = self._strangers.get(key)
+        if node is None:
+            if len(self._strangers) >= _STRANGERS:
+                oldest, _ = self._strangers.popitem(last=False)
+                self._rebirths.settle(oldest)
+            node = self._strangers[key] = NodeState(*key)
+        return node
 
     def _on_own_state(self, payload: bytes) -> list[HostEvent]:
         """Answer a STATE under our own name that is not what we said on this connection."""
@@ -182,20 +211,35 @@ class HostSession:
             return [Reconnect(f"the broker keeps a STATE of {self.host_id!r} that is newer than this one")]
         return [] if state.online else [self._state(online=True, timestamp_ms=self._state_ms)]
 
-    def _on_birth(self, node: NodeState, payload: bytes, now_ms: int) -> list[HostEvent]:
+    def _on_birth(
+        self, key: tuple[str, str], node: NodeState | None, topic: topics.Topic, payload: bytes, now_ms: int
+    ) -> list[HostEvent]:
         message = codec.decode(payload)
-        events = self._release(node, now_ms) if node.online else []
-        bd_seq = message.named(births.BD_SEQ)
+        if node is None:
+            if len(self.nodes) >= self._max_nodes:
+                return [Rejected(str(topic), "too-many-nodes", f"{self._max_nodes} nodes are known")]
+            node = self.nodes[key] = self._strangers.pop(key, None) or NodeState(*key)
         again = node.online
+        events = self._release(node, now_ms) if again else []
+        bd_seq, spool = message.named(births.BD_SEQ), message.named(births.SPOOL)
         node.bd_seq = bd_seq.value if bd_seq is not None and isinstance(bd_seq.value, int) else None
+        said = spool.value if spool is not None and isinstance(spool.value, str) else ""
+        events += self._doubt(node, node.speaker.born(node.bd_seq, said, again, now_ms), now_ms)
         node.expected = ((message.seq or 0) + 1) & 255
-        self._rebirths.pop((node.group, node.node), None)
+        node.missed.clear()
+        self._rebirths.settle(key)
         return [*events, NodeBirth(node.group, node.node, message, now_ms, again)]
 
-    def _on_death(self, node: NodeState, topic: topics.Topic, payload: bytes, now_ms: int) -> list[HostEvent]:
+    def _doubt(self, node: NodeState, why: str, now_ms: int) -> list[HostEvent]:
+        several = node.speaker.are_several(now_ms)
+        return [Doubted(node.group, node.node, why, several, node.speaker.doubted_ms)] if why else []
+
+    def _on_death(
+        self, node: NodeState | None, topic: topics.Topic, payload: bytes, now_ms: int
+    ) -> list[HostEvent]:
         bd_seq = codec.decode(payload).named(births.BD_SEQ)
         said = bd_seq.value if bd_seq is not None else None
-        if not node.online:
+        if node is None or not node.online:
             return []  # the will that follows an NDEATH, or a node this host never heard
         if said != node.bd_seq:
             return [Rejected(str(topic), "stale-death", f"bdSeq {said!r} died, {node.bd_seq!r} is alive")]
@@ -204,7 +248,7 @@ class HostSession:
     def _die(self, node: NodeState, now_ms: int) -> list[HostEvent]:
         events = self._release(node, now_ms)
         node.expected = -1
-        self._rebirths.pop((node.group, node.node), None)
+        self._rebirths.settle((node.group, node.node))
         return [*events, NodeDeath(node.group, node.node, now_ms)]
 
     def _on_sequenced(
@@ -223,15 +267,40 @@ class HostSession:
             events += self._apply(topic, payload, now_ms)
             node.expected = (seq + 1) & 255
             return events + self._drain(node, now_ms)
+        if self._is_late(node, seq):
+            return events + self._take_late(node, topic, payload, now_ms)
         if not node.held:
             self._waiting[node.group, node.node] = now_ms + self._reorder_ms
-        node.held[seq] = (topic, payload)
-        return events + (self._give_up(node, now_ms) if self._reorder_ms <= 0 else [])
+        fits = self._reorder.put(node.held, seq, topic, payload)
+        return events + (self._give_up(node, now_ms) if self._reorder_ms <= 0 or not fits else [])
+
+    def _is_late(self, node: NodeState, seq: int) -> bool:
+        """Return whether a message comes after its turn: given up on before, or repeated."""
+        behind = (node.expected - seq) & 255
+        if seq in node.missed and behind < 128:
+            node.missed.discard(seq)
+            return True
+        if not 0 < behind <= _LATE:
+            return False
+        if node.late_at != node.expected:
+            node.late_at, node.late = node.expected, 0
+        node.late += 1
+        return node.late <= _RUN
+
+    def _take_late(
+        self, node: NodeState, topic: topics.Topic, payload: bytes, now_ms: int
+    ) -> list[HostEvent]:
+        """Use a message that was given up on, or that a second agent sent: its readings are readings."""
+        doubt = self._doubt(node, node.speaker.repeated(now_ms), now_ms)
+        repeated = Repeated(node.group, node.node)
+        if topic.verb in ("DDATA", "NDATA"):
+            return [repeated, *doubt, *self._apply(topic, payload, now_ms)]
+        return [repeated, *doubt, Rejected(str(topic), "late", "births were asked for when it was missing")]
 
     def _drain(self, node: NodeState, now_ms: int) -> list[HostEvent]:
         """Apply held messages that are in order now."""
         events: list[HostEvent] = []
-        while node.held and (found := node.held.pop(node.expected, None)) is not None:
+        while node.held and (found := self._reorder.pop(node.held, node.expected)) is not None:
             events += self._apply(*found, now_ms)
             node.expected = (node.expected + 1) & 255
         if not node.held:
@@ -240,20 +309,21 @@ class HostSession:
 
     def _give_up(self, node: NodeState, now_ms: int) -> list[HostEvent]:
         """Say that messages are missing, go on with those that came, and ask for births."""
-        first = min(node.held, key=lambda seq: (seq - node.expected) & 255)
+        first = self._reorder.first(node.held, node.expected)
         gap = SequenceGap(node.group, node.node, node.expected, first)
+        node.missed = {(node.expected + i) & 255 for i in range((first - node.expected) & 255)}
         events = self._release(node, now_ms)
         self._schedule(node, now_ms)
         return [gap, *events]
 
     def _release(self, node: NodeState, now_ms: int) -> list[HostEvent]:
         """Apply every held message in order of sequence: each is read by the aliases of the present birth."""
-        base = node.expected
         events: list[HostEvent] = []
-        for seq in sorted(node.held, key=lambda seq: (seq - base) & 255):
-            events += self._apply(*node.held[seq], now_ms)
+        while node.held:
+            seq = self._reorder.first(node.held, node.expected)
+            found = self._reorder.pop(node.held, seq)
+            events += self._apply(*found, now_ms) if found is not None else []
             node.expected = (seq + 1) & 255
-        node.held.clear()
         self._waiting.pop((node.group, node.node), None)
         return events
 
@@ -270,14 +340,11 @@ class HostSession:
         return [DeviceDeath(topic.group, topic.node, topic.device, when)]
 
     def _schedule(self, node: NodeState, now_ms: int) -> None:
+        slower = _SLOWER if node.speaker.are_several(now_ms) else 1
         key = (node.group, node.node)
-        if key not in self._rebirths:
-            soonest = now_ms + int(self._rng.random() * self._jitter_ms)
-            later = node.requested_ms + self._interval_ms
-            self._rebirths[key] = later if soonest < later <= now_ms + self._interval_ms else soonest
+        self._rebirths.want(key, node.requested_ms, slower * self._interval_ms, now_ms)
 
     def _ask(self, node: NodeState, now_ms: int) -> list[HostEvent]:
-        self._rebirths.pop((node.group, node.node), None)
         node.requested_ms = now_ms
         metric = codec.Metric(births.REBIRTH, datatype=DataType.BOOLEAN, timestamp_ms=now_ms, value=True)
         return [RebirthAsked(node.group, node.node), _command(node.group, node.node, (metric,), now_ms)]
