@@ -149,7 +149,11 @@ class Watermark:
 
 @dataclass(frozen=True, slots=True)
 class GatewayInfo:
-    """One gateway's session, as the host side sees it."""
+    """One gateway's session, as the host side sees it.
+
+    ``bd_seq`` is -1 where births give none; ``clock`` is what the gateway says of its own clock
+    ("synchronised", "holdover", "unknown", "" = it does not say); ``problems`` are stable words.
+    """
 
     site: str
     gateway: str
@@ -164,6 +168,13 @@ class GatewayInfo:
     sequence_gaps: int = 0
     rebirths: int = 0
     interval_s: float = 0.0
+    births: int = 0
+    bd_seq: int = -1
+    duplicates: int = 0
+    clock: str = ""
+    spool_oldest_ns: int = 0
+    points: int = 0
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,10 @@ FALLBACKS = Counter(
 )
 REJECTED = Counter("minewatch_ingest_rejected_total", "What was not taken, by reason.", ["reason"])
 GAPS = Counter("minewatch_ingest_sequence_gaps_total", "Gaps in the sequence of a gateway's messages.")
+REPEATED = Counter(
+    "minewatch_ingest_repeated_messages_total",
+    "Messages with a sequence number that had passed: late or twice.",
+)
 REBIRTHS = Counter("minewatch_ingest_rebirth_requests_total", "Rebirths asked of gateways.")
 CONNECTIONS = Counter("minewatch_ingest_connections_total", "Connections that the broker accepted.")
 ACKNOWLEDGEMENTS = Counter("minewatch_ingest_acknowledgements_total", "Acknowledgements sent to gateways.")

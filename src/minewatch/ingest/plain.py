@@ -108,9 +108,11 @@ def _take_reading(done: Decoded, metric: Any, entry: Entry, fallback_ms: int) ->
     if metric.is_null or which is None:
         done.add(entry.code, when * 1_000_000, nan, Quality.BAD_NO_SIGNAL, metric.is_historical)
         return
-    value = number(which, getattr(metric, which), entry.datatype)
+    other = metric.datatype and metric.datatype != entry.datatype
+    value = None if other else number(which, getattr(metric, which), entry.datatype)
     if value is None:
-        done.rejects.append(("type", f"{entry.name!r} comes as {which}, born as data type {entry.datatype}"))
+        form = f"data type {metric.datatype}" if other else which
+        done.rejects.append(("type", f"{entry.name!r} comes as {form}, born as data type {entry.datatype}"))
         return
     quality = quality_of(metric)
     if not isfinite(value):

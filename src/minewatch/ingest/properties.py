@@ -11,14 +11,20 @@ from minewatch_edge.sparkplug.codec import Metric, Value
 
 
 def describe(
-    metric: Metric, place: str, site: str, gateway: str, device: str, stamp_ms: int
+    metric: Metric,
+    place: str,
+    site: str,
+    gateway: str,
+    device: str,
+    stamp_ms: int,
+    max_text: int = 512,
 ) -> tuple[PointInfo, list[str]]:
     """Return what a birth says of a point, and what in it cannot be used.
 
     A metric without a ``quantity`` (another maker's node) is a "value"; without ``engUnit`` its unit is "1".
     """
     faults: list[str] = []
-    said = metric.properties
+    said = _short(metric.properties, max_text, faults)
     low = _number(said, "engLow", -inf, faults)
     high = _number(said, "engHigh", inf, faults)
     if low >= high:
@@ -42,6 +48,12 @@ def describe(
         valid_from_ns=max(0, min(stamp_ms, 9_223_372_036_854)) * 1_000_000,
     )
     return info, faults
+
+
+def _short(said: Mapping[str, Value], most: int, faults: list[str]) -> Mapping[str, Value]:
+    long = [key for key, value in said.items() if isinstance(value, str) and len(value) > most]
+    faults += [f"{key[:40]} has more than {most} characters" for key in long]
+    return {key: value for key, value in said.items() if key not in long} if long else said
 
 
 def _text(said: Mapping[str, Value], key: str, default: str, faults: list[str]) -> str:

@@ -14,12 +14,13 @@ import numpy as np
 
 from minewatch.contracts import I4, Note, ReadingBatch
 from minewatch.ingest import counters
+from minewatch.ingest.bounds import Bounds
 from minewatch.ingest.columns import Gathered, Walked, Walker
 from minewatch.ingest.gateways import Gateways
 from minewatch.ingest.intake import Intake, Reject, no_deliveries
 from minewatch.ingest.kernels.walker import TAKEN
 from minewatch.ingest.plain import Decoded, decode_data, quality_from_code
-from minewatch.ingest.registry import Node, Registry
+from minewatch.ingest.registry import NODE_VALUES, Node, Registry
 from minewatch.ingest.settings import IngestSettings
 from minewatch_edge.errors import WireError
 from minewatch_edge.sparkplug import codec, topics
@@ -28,15 +29,18 @@ from minewatch_edge.sparkplug.events import (
     Data,
     DeviceBirth,
     DeviceDeath,
+    Doubted,
     HostEvent,
     NodeBirth,
     NodeDeath,
     RebirthAsked,
     Reconnect,
     Rejected,
+    Repeated,
     SequenceGap,
 )
 from minewatch_edge.sparkplug.host_session import HostSession
+from minewatch_edge.sparkplug.reorder import ReorderBounds
 
 RUN = 1_024  # messages of one call of the walker
 KEPT = 200  # rejects that one intake carries; all are counted
@@ -57,13 +61,19 @@ class Receiver:
             reorder_ms=round(settings.reorder_s * 1000),
             rebirth_interval_ms=round(settings.rebirth_interval_s * 1000),
             rebirth_jitter_ms=round(settings.rebirth_jitter_s * 1000),
+            rebirths_per_second=settings.rebirths_per_s,
+            reorder_bounds=ReorderBounds(
+                settings.reorder_messages, settings.reorder_bytes // 8, settings.reorder_bytes
+            ),
             max_nodes=settings.max_gateways,
         )
-        self.registry = Registry(settings.max_points)
+        self.registry = Registry(settings.max_points, settings.max_text_chars)
         self.gateways = Gateways()
         self.outbox: list[Publish] = []
         self.reconnect = ""
         self._max_bytes = settings.max_payload_bytes
+        self._bounds = Bounds(settings)
+        self._doubted_ms = 0  # until when the ids of some node are not believed
         self._walker = Walker(self.registry)
         self._gathered = Gathered()
         self._routes: dict[str, tuple[Node, str]] = {}
@@ -148,6 +158,8 @@ class Receiver:
         walked = self._walker.walk([payload for _, payload in messages], slots)
         self.gateways.heard(slots, walked.stamp_ms, now_ns)
         spools = self.registry.spool[slots]
+        if now_ns // 1_000_000 < self._doubted_ms:
+            walked.msg_id[self.registry.doubted_ms[slots] > now_ns // 1_000_000] = -1
         in_order, status, seq = self.session.in_order, walked.status, walked.seq
         start = 0
         for i in range(n):
@@ -167,8 +179,9 @@ class Receiver:
             self._remember(self._gathered.add_walked(walked, start, stop, spools))
 
     def _take_one(self, topic: str, payload: bytes, now_ns: int) -> None:
-        if len(payload) > self._max_bytes:
-            self._reject(Reject(topic, "too-large", f"{len(payload)} bytes, {self._max_bytes} are allowed"))
+        refused = self._bounds.refuse(topic, payload)
+        if refused is not None:
+            self._reject(refused)
             return
         self._follow(self.session.receive(topic, payload, now_ns // 1_000_000), now_ns)
 
@@ -187,21 +200,40 @@ class Receiver:
             elif not isinstance(event, DeviceDeath):
                 self._on_node_event(event, now_ns)
 
-    def _on_node_event(self, event: NodeDeath | SequenceGap | RebirthAsked, now_ns: int) -> None:
+    def _on_node_event(
+        self, event: NodeDeath | SequenceGap | RebirthAsked | Repeated | Doubted, now_ns: int
+    ) -> None:
         node = self.registry.nodes.get((event.group, event.node))
         if isinstance(event, SequenceGap):
             counters.GAPS.inc()
         elif isinstance(event, RebirthAsked):
             counters.REBIRTHS.inc()
+        elif isinstance(event, Repeated):
+            counters.REPEATED.inc()
         if node is None:  # asked to be born, never was
             return
         if isinstance(event, SequenceGap):
-            self.gateways.gap(node)
+            self.gateways.gap(node, now_ns)
         elif isinstance(event, RebirthAsked):
             self.gateways.rebirth(node)
+        elif isinstance(event, Repeated):
+            self.gateways.repeated(node)
+        elif isinstance(event, Doubted):
+            self._doubt(node, event, now_ns)
         else:
             self.gateways.died(node, now_ns)
             self._call_claimants(node, now_ns)
+
+    def _doubt(self, node: Node, event: Doubted, now_ns: int) -> None:
+        """Believe no message id of a node that two agents may speak as: an id of one could hide the other's.
+
+        The readings are taken as they are, and come again with their ids once the doubt is over.
+        """
+        self.registry.doubted_ms[node.slot] = event.until_ms
+        self._doubted_ms = max(self._doubted_ms, event.until_ms)
+        if event.several:
+            self.gateways.trouble(node, "two-agents", now_ns)
+            self._reject(Reject(node.key, "two-agents", event.why))
 
     def _on_birth(self, event: NodeBirth | DeviceBirth, now_ns: int) -> None:
         node = self.registry.node(event.group, event.node)
@@ -215,8 +247,11 @@ class Receiver:
         else:
             device = event.device
             rejects = self.registry.device_birth(node, device, event.message)
+        self.gateways.describe(node)
         for reject in rejects:
             self._reject(reject)
+            if reject.reason in ("case-twin", "place-taken"):
+                self.gateways.trouble(node, reject.reason, now_ns)
         if not node.extension:
             self._take_birth_values(node, device, event.message, event.received_ms)
 
@@ -260,8 +295,10 @@ class Receiver:
             if node.extension:
                 return  # not delivered, so it comes again, read by the births that were asked for
         if decoded.node_values:
-            node.values.update(decoded.node_values)
+            node.values.update((k, v) for k, v in decoded.node_values.items() if k in NODE_VALUES)
             self.gateways.said(node)
+        if event.received_ms < self.registry.doubted_ms[node.slot]:
+            decoded.msg_id = -1
         self.gateways.heard(np.array([node.slot]), np.array([decoded.stamp_ms]), now_ns)
         spool = int(self.registry.spool[node.slot])
         if decoded.note is not None:

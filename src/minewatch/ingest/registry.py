@@ -19,8 +19,27 @@ from minewatch.ingest.properties import describe
 from minewatch_edge.sparkplug import births
 from minewatch_edge.sparkplug.codec import Message, Metric
 from minewatch_edge.sparkplug.host_session import NodeState
-from minewatch_edge.sparkplug.schema import NUMERIC
+from minewatch_edge.sparkplug.schema import NUMERIC, DataType
 
+CLOCK = "minewatch/clock"
+SPOOL_OLDEST = "minewatch/spool_oldest"  # time of the oldest row in milliseconds, from agents that say it
+
+NODE_VALUES = frozenset(
+    {births.MSG_ID, births.ACK, births.SPOOL, births.SPOOL_ROWS, births.SPOOL_FIRST, births.VERSION}
+    | {births.INTERVAL, CLOCK, SPOOL_OLDEST}
+)  # what is kept of the node's own metrics
+_WITHOUT_NUMBER = {
+    DataType.DATASET: "data-set",
+    DataType.TEMPLATE: "template",
+    DataType.BYTES: "bytes",
+    DataType.FILE: "file",
+    DataType.STRING: "not-numeric",
+    DataType.TEXT: "not-numeric",
+    DataType.UUID: "not-numeric",
+    DataType.DATETIME: "not-numeric",
+}
+_OWN = 1_000  # entries for the nodes' own metrics, beside those of points
+_ARRAYS = range(22, 35)  # Int8Array .. DateTimeArray
 DENSE = 1 << 20  # aliases above it are never in the walker's table
 
 
@@ -47,6 +66,7 @@ class Node:
     aliases: dict[int, Entry] = field(default_factory=dict)
     names: dict[tuple[str, str], Entry] = field(default_factory=dict)
     values: dict[str, object] = field(default_factory=dict)
+    declared: set[int] = field(default_factory=set)  # points of its present births
     dirty: bool = True
 
     @property
@@ -58,7 +78,7 @@ class Node:
 class Registry:
     """Every node, point, spool and alias that this source knows."""
 
-    def __init__(self, max_points: int) -> None:
+    def __init__(self, max_points: int, max_text: int = 512) -> None:
         self.nodes: dict[tuple[str, str], Node] = {}
         self.points: list[PointInfo] = []
         self.spools: list[tuple[str, str]] = []
@@ -68,8 +88,12 @@ class Registry:
         self.size: I8 = np.empty(0, np.int64)
         self.spool: I4 = np.empty(0, np.int32)
         self.foreign = False
+        self.doubted_ms: I8 = np.empty(0, np.int64)  # until when a node's message ids are not believed
         self.claimants: set[tuple[str, str]] = set()  # nodes that declare a place another one holds
         self._max_points = max_points
+        self._max_text = max_text
+        self._entries = 0
+        self._folded: dict[str, str] = {}  # names by their case-folded form
         self._places: dict[str, int] = {}
         self._owners: dict[int, Node] = {}
         self._spool_index: dict[tuple[str, str], int] = {}
@@ -97,27 +121,40 @@ class Registry:
             self.base = np.append(self.base, 0)
             self.size = np.append(self.size, 0)
             self.spool = np.append(self.spool, np.int32(-1))
+            self.doubted_ms = np.append(self.doubted_ms, np.int64(0))
         return found
 
     def node_birth(self, node: Node, message: Message) -> list[Reject]:
         """Take an NBIRTH: forget the node's aliases, read its own metrics."""
+        self._entries -= len(node.names)
         node.aliases.clear()
         node.names.clear()
-        node.values = {m.name: m.value for m in message.metrics if m.name.startswith("minewatch/")}
+        node.declared.clear()
+        node.values = {m.name: m.value for m in message.metrics if m.name in NODE_VALUES}
         spool = node.values.get(births.SPOOL)
         node.extension = births.MSG_ID in node.values and isinstance(spool, str) and bool(spool)
         node.spool = str(spool) if node.extension else ""
         self.foreign = self.foreign or not node.extension
         self.spool[node.slot] = self._spool_of(node) if node.extension else -1
-        plain = [m for m in message.metrics if m.name == births.BD_SEQ or m.name.startswith("Node Control/")]
-        return self._declare(node, "", [m for m in message.metrics if m not in plain], message.timestamp_ms)
+        metrics = [m for m in message.metrics if not _is_control(m.name)]
+        rejects = [*self._twin(node.group, node.key), *self._twin(node.key, node.key)]
+        return rejects + self._declare(node, "", metrics, message.timestamp_ms)
+
+    def _twin(self, name: str, topic: str) -> list[Reject]:
+        """Say that a name differs from another one by case only; both are kept, no reading is lost for it."""
+        other = self._folded.setdefault(name.casefold(), name)
+        if other == name:
+            return []
+        return [Reject(topic, "case-twin", f"{name!r} differs from {other!r} by upper and lower case only")]
 
     def device_birth(self, node: Node, device: str, message: Message) -> list[Reject]:
         """Take a DBIRTH: its metrics replace those that the device had before."""
         for alias in [a for a, e in node.aliases.items() if e.device == device]:
             del node.aliases[alias]
-        for key in [k for k in node.names if k[0] == device]:
-            del node.names[key]
+        gone = [k for k in node.names if k[0] == device]
+        self._entries -= len(gone)
+        for key in gone:
+            node.declared.discard(node.names.pop(key).code)
         return self._declare(node, device, message.metrics, message.timestamp_ms)
 
     def refresh(self, nodes: Sequence[Node]) -> None:
@@ -136,7 +173,10 @@ class Registry:
             entry = self._entry(node, device, metric, stamp_ms or 0, topic, rejects)
             if entry is None:
                 continue
+            self._entries += 1
             node.names[device, metric.name] = entry
+            if entry.code >= 0:
+                node.declared.add(entry.code)
             if metric.alias is None:
                 continue
             other = node.aliases.get(metric.alias)
@@ -155,6 +195,19 @@ class Registry:
         if not metric.name:
             rejects.append(Reject(topic, "unnamed", f"alias {metric.alias} has no name in its birth"))
             return None
+        if max(len(metric.name), len(device)) > self._max_text:
+            detail = f"{metric.name[:40]!r}... has more than {self._max_text} characters"
+            rejects.append(Reject(topic, "name-too-long", detail))
+            return None
+        if (device, metric.name) in node.names:
+            rejects.append(Reject(topic, "name-twice", f"{metric.name!r} stands twice in its birth"))
+            if metric.alias is not None and metric.alias not in node.aliases:
+                node.aliases[metric.alias] = Entry(REFUSED, metric.datatype, metric.name, device)
+            return None
+        if self._entries >= 2 * self._max_points + _OWN:
+            detail = f"{self._entries} metrics are known, most of them refused"
+            rejects.append(Reject(topic, "too-many-points", detail))
+            return None
         if metric.name == births.MSG_ID and node.extension:
             return Entry(MSG_ID, metric.datatype, metric.name, device)
         if metric.name.startswith("minewatch/"):
@@ -169,19 +222,22 @@ class Registry:
         place = f"{node.group}/{device or node.name}/{metric.name}"
         index = self._places.get(place, -1)
         if metric.datatype not in NUMERIC:
-            reason = "changed-type" if index >= 0 else "not-numeric"
+            reason = "changed-type" if index >= 0 else _reason_of(metric.datatype)
             rejects.append(
                 Reject(topic, reason, f"{metric.name!r} has data type {metric.datatype}, no number")
             )
             return REFUSED
         owner = self._owners.get(index)
-        if owner is not None and owner is not node and _declares(owner, place):
+        if owner is not None and owner is not node and _declares(owner, index):
             self.claimants.add((node.group, node.name))
             detail = f"{place!r} belongs to gateway {owner.key!r}, which is online"
             rejects.append(Reject(topic, "place-taken", detail))
             return REFUSED
-        info, faults = describe(metric, place, node.group, node.name, device or node.name, stamp_ms)
+        info, faults = describe(
+            metric, place, node.group, node.name, device or node.name, stamp_ms, self._max_text
+        )
         rejects += [Reject(topic, "property", f"{metric.name!r}: {fault}") for fault in faults]
+        rejects += [Reject(topic, "property-set", f"{metric.name!r}: {key[:40]!r}") for key in metric.nested]
         if index < 0:
             if len(self.points) >= self._max_points:
                 rejects.append(Reject(topic, "too-many-points", f"{self._max_points} points are known"))
@@ -193,6 +249,7 @@ class Registry:
             self.points[index] = info
             self._news.add(index)
         self._owners[index] = node
+        rejects += self._twin(place, topic)
         return index
 
     def _spool_of(self, node: Node) -> int:
@@ -235,10 +292,18 @@ class Registry:
         return base
 
 
-def _declares(node: Node, place: str) -> bool:
-    """Return whether a node is alive and its present births declare the place."""
-    if node.state is None or not node.state.online:
-        return False
-    return any(
-        e.code >= 0 and f"{node.group}/{e.device or node.name}/{e.name}" == place for e in node.names.values()
-    )
+def _declares(node: Node, point: int) -> bool:
+    """Return whether a node is alive and its present births declare the point."""
+    return node.state is not None and node.state.online and point in node.declared
+
+
+def _is_control(name: str) -> bool:
+    return name == births.BD_SEQ or name.startswith(("Node Control/", "Device Control/"))
+
+
+def _reason_of(datatype: int) -> str:
+    """Return why a metric of this data type is no point."""
+    if datatype in _ARRAYS:
+        return "array"
+    found = _WITHOUT_NUMBER.get(DataType(datatype)) if datatype <= DataType.TEMPLATE else None
+    return found or "unknown-type"

@@ -44,11 +44,47 @@ class IngestSettings(BaseModel):
         le=60,
         description="Rebirth requests are spread over this long, so that not all come at once.",
     )
+    rebirths_per_s: int = Field(
+        20,
+        ge=1,
+        le=1_000,
+        description="Rebirth requests sent within a second at most, to all gateways together.",
+    )
+    reorder_messages: int = Field(
+        128, ge=1, le=255, description="Messages of one gateway that wait for missing ones at most."
+    )
+    reorder_bytes: int = Field(
+        67_108_864,
+        ge=1_024,
+        description="Bytes of all gateways that wait for missing messages at most; of one an eighth.",
+    )
     acknowledge_interval_s: float = Field(
         0.25, gt=0, le=10, description="Shortest time between two acknowledgements to one gateway."
     )
     max_payload_bytes: int = Field(
         4_194_304, ge=1_024, description="Larger messages are rejected before they are decoded."
+    )
+    max_birth_metrics: int = Field(
+        20_000, ge=1, description="A birth with more metrics is rejected before it is decoded."
+    )
+    max_data_metrics: int = Field(
+        20_000, ge=1, description="A data message with more metrics is rejected before it is decoded."
+    )
+    max_nesting: int = Field(
+        12, ge=2, le=60, description="A payload nested deeper (templates, property sets) is rejected."
+    )
+    max_text_chars: int = Field(
+        512, ge=16, le=65_535, description="Longer names and texts in births are rejected or left out."
+    )
+    max_backlog_bytes: int = Field(
+        67_108_864,
+        ge=65_536,
+        description="Payload bytes that wait for the core at most; beyond it the broker is held back.",
+    )
+    max_gateway_backlog_bytes: int = Field(
+        8_388_608,
+        ge=16_384,
+        description="Of these, bytes of one gateway at most: a flood beyond it is shed while others send.",
     )
     max_gateways: int = Field(10_000, ge=1, description="Gateways beyond this number are rejected.")
     max_points: int = Field(200_000, ge=1, description="Points beyond this number are rejected.")

@@ -172,7 +172,7 @@ class MqttSource:
                 continue
             site, _, gateway = mark.gateway.partition("/")
             state = self._receiver.session.nodes.get((site, gateway))
-            if state is None or not state.online:
+            if state is None or not state.online or state.speaker.is_doubted(now_ns // 1_000_000):
                 continue
             command = self._receiver.session.acknowledge(
                 site, gateway, mark.spool, mark.upto, now_ns // 1_000_000

@@ -153,10 +153,17 @@ def gateway(g: GatewayInfo) -> Json:
         "since": iso_or_none(g.since_ns),
         "last_seen": iso_or_none(g.last_seen_ns),
         "clock_offset_ms": number(g.clock_offset_ms),
+        "clock": g.clock,
         "spool_rows": g.spool_rows,
+        "spool_oldest": iso_or_none(g.spool_oldest_ns),
         "version": g.version,
+        "points": g.points,
+        "births": g.births,
+        "bd_seq": None if g.bd_seq < 0 else g.bd_seq,
         "sequence_gaps": g.sequence_gaps,
+        "duplicates": g.duplicates,
         "rebirths": g.rebirths,
+        "problems": list(g.problems),
     }
 
 

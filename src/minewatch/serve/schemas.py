@@ -97,10 +97,17 @@ GATEWAY: dict[str, Any] = {
     "since": AT,
     "last_seen": LATER,
     "clock_offset_ms": 12.5,
+    "clock": "synchronised",
     "spool_rows": 0,
+    "spool_oldest": None,
     "version": "0.1.0",
+    "points": 24,
+    "births": 2,
+    "bd_seq": 17,
     "sequence_gaps": 0,
+    "duplicates": 0,
     "rebirths": 1,
+    "problems": [],
 }
 REJECT: dict[str, Any] = {
     "row": 7,
@@ -361,10 +368,17 @@ class GatewayOut(Out):
     since: Time | None
     last_seen: Time | None
     clock_offset_ms: float | None
+    clock: str
     spool_rows: int
+    spool_oldest: Time | None
     version: str
+    points: int
+    births: int
+    bd_seq: int | None
     sequence_gaps: int
+    duplicates: int
     rebirths: int
+    problems: list[str]
 
 
 class GatewayList(Out):

@@ -120,6 +120,13 @@ GATEWAY = GatewayInfo(
     spool_rows=3,
     version="0.1.0",
     rebirths=1,
+    births=2,
+    bd_seq=17,
+    duplicates=4,
+    clock="holdover",
+    spool_oldest_ns=NOW - 60 * S,
+    points=24,
+    problems=("two-agents",),
 )
 
 

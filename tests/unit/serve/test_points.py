@@ -144,9 +144,16 @@ async def test_gateways_show_session_clock_and_spool(stage: Stage) -> None:
         "since": "2026-01-31T02:59:00.000000+00:00",
         "last_seen": "2026-01-31T02:59:59.000000+00:00",
         "clock_offset_ms": 12.5,
+        "clock": "holdover",
         "spool_rows": 3,
+        "spool_oldest": "2026-01-31T02:59:00.000000+00:00",
         "version": "0.1.0",
+        "points": 24,
+        "births": 2,
+        "bd_seq": 17,
         "sequence_gaps": 0,
+        "duplicates": 4,
         "rebirths": 1,
+        "problems": ["two-agents"],
     }
     assert NOW % S == 0

@@ -70,7 +70,7 @@ def test_storm_after_a_restart() -> None:
 
 
 def test_a_deaf_node_keeps_nobody_waiting() -> None:
-    """Nodes that never answer are asked at most once in the interval; others are still asked in their turn."""
+    """Nodes that never answer are asked at most once in the interval; others have their turn."""
     made = HostSession("centre", Random(4), rebirths_per_second=10, rebirth_jitter_ms=0)
     asked: list[str] = []
     for now in range(0, 20_000, 100):
@@ -104,7 +104,7 @@ def test_one_client_id_twice(same_image: bool) -> None:
 
 
 def test_two_agents_with_one_name() -> None:
-    """Two agents connected at once as one node: said within seconds, readings used, hardly a rebirth asked."""
+    """Two agents connected at once as one node: said within seconds, readings used, no rebirth loop."""
     made = HostSession("centre", Random(1), rebirth_jitter_ms=0)
     one, two = gateway(bd_seq=3), gateway(bd_seq=70, spool="s-2")
     for session in (one, two):

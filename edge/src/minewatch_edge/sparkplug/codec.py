@@ -25,7 +25,8 @@ _TEXTS = frozenset({DataType.STRING, DataType.TEXT, DataType.UUID})
 class Metric:
     """One metric of a payload; what the sender left out is "", None, or False.
 
-    ``value`` is None for a null value and for a type that has no scalar (``unsupported``).
+    ``value`` is None for a null value and for a type that has no scalar (``unsupported``); ``nested`` names
+    the properties that hold property sets, which are left out.
     """
 
     name: str = ""
@@ -38,6 +39,7 @@ class Metric:
     quality: int | None = None
     properties: Mapping[str, Value] = field(default_factory=dict)
     unsupported: bool = False
+    nested: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +206,7 @@ def _decode_metric(source: Any) -> Metric:
         quality=quality if isinstance(quality, int) else None,
         properties=properties,
         unsupported=unsupported,
+        nested=_nested(source.properties) if properties else (),
     )
 
 
@@ -218,6 +221,13 @@ def _scalar(source: Any, datatype: int) -> tuple[Value, bool]:
     if isinstance(value, bool | float | str | bytes):
         return value, False
     return None, True
+
+
+def _nested(source: Any) -> tuple[str, ...]:
+    pairs = zip(source.keys, source.values, strict=False)
+    return tuple(
+        key for key, v in pairs if v.HasField("propertyset_value") or v.HasField("propertysets_value")
+    )
 
 
 def _decode_properties(source: Any) -> dict[str, Value]:

@@ -73,7 +73,7 @@ class SequenceGap:
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """A message came whose sequence number had passed: late, or from a second agent that speaks as the node."""
+    """A message came whose sequence number had passed: late, or from a second agent with this name."""
 
     group: str
     node: str

@@ -39,7 +39,7 @@ from minewatch_edge.sparkplug.state import HostState, decode_state, encode_state
 _NEVER = -(1 << 62)
 _LATE = 16  # a sequence number this far behind may be a repeated message instead of a gap of 240
 _RUN = 2  # so many of those without one in order between them, then it is held to be a gap
-_SLOWER = 12  # times longer between two requests to a node as which two agents speak: births would not mend it
+_SLOWER = 12  # times longer between two requests where two agents speak: births do not mend it
 _STRANGERS = 1_000  # nodes without a birth that are remembered, so that each is asked for it
 
 
@@ -218,7 +218,8 @@ class HostSession:
         if node is None:
             if len(self.nodes) >= self._max_nodes:
                 return [Rejected(str(topic), "too-many-nodes", f"{self._max_nodes} nodes are known")]
-            node = self.nodes[key] = self._strangers.pop(key, None) or NodeState(*key)
+            node = self._strangers.pop(key) if key in self._strangers else NodeState(*key)
+            self.nodes[key] = node
         again = node.online
         events = self._release(node, now_ms) if again else []
         bd_seq, spool = message.named(births.BD_SEQ), message.named(births.SPOOL)

@@ -1,4 +1,4 @@
-"""Messages that are ahead of their turn, kept until those before them come: bounded for a node and for all."""
+"""Messages that are ahead of their turn, kept until those before them come: bounded for each node and all."""
 
 from __future__ import annotations
 
