@@ -55,6 +55,7 @@ class Stub:
         self.refuse: list[int] = []
         self.commands: list[Json] = []
         self.offline: set[str] = set()
+        self.troubles: dict[str, list[str]] = {}
         self.mine.seed(self.now(), alerts)
 
     def now(self) -> datetime:
@@ -98,10 +99,17 @@ class Stub:
                 "since": iso(now - timedelta(hours=3)),
                 "last_seen": iso(now - timedelta(minutes=4 if gateway in self.offline else 0)),
                 "clock_offset_ms": 12.0,
+                "clock": "synchronised",
                 "spool_rows": 0,
+                "spool_oldest": None,
                 "version": "0.1.0",
+                "points": sum(p["gateway"] == gateway for p in self.mine.points),
+                "births": 2,
+                "bd_seq": 17,
                 "sequence_gaps": 0,
+                "duplicates": 0,
                 "rebirths": 1,
+                "problems": self.troubles.get(gateway, []),
             }
             for site, gateway in names
         ]
@@ -286,6 +294,8 @@ class Stub:
                 self.refuse.append(body["status"])
             case "offline":
                 self.offline = set(body["gateways"])
+            case "troubles":
+                self.troubles = body
             case "reset":
                 self.push("reset", {"time": iso(self.now())})
             case "commands":

@@ -261,6 +261,33 @@ def test_silent_sensor_and_lost_gateway(stub: StubService, new_desk: NewDesk) ->
     expect(room.banner("problem")).to_have_text("! Fault in readings store: disk is full")
 
 
+@pytest.mark.parametrize(
+    ("language", "problem"),
+    [
+        ("en", "Two gateways speak under this name"),
+        ("ru", "Под этим именем говорят два шлюза"),
+        ("kk", "Осы атпен екі шлюз сөйлеп тұр"),
+    ],
+)
+def test_table_of_gateways(stub: StubService, new_desk: NewDesk, language: str, problem: str) -> None:
+    """The table shows every gateway's session, those in trouble first with what is wrong in words."""
+    room = ControlRoom.open(new_desk(), stub.url, language)
+    stub.lever("offline", gateways=["gw-shaft-1"])
+    stub.lever("troubles", **{"gw-longwall-9": ["two-agents", "gaps"], "gw-plant": ["of-a-newer-service"]})
+    strip = room.page.locator("li", has_text="saryarka/gw-longwall-9")
+    expect(strip).to_contain_text(problem)
+    room.page.get_by_test_id("gateways").click()
+    table = room.page.get_by_role("dialog")
+    rows = table.locator("tr[data-gateway]")
+    expect(rows).to_have_count(9)
+    expect(rows.nth(0)).to_have_attribute("data-gateway", "gw-shaft-1")
+    expect(table.locator("tr[data-gateway='gw-longwall-9'] + tr.problem")).to_contain_text(problem)
+    expect(table.get_by_text("of-a-newer-service")).to_be_visible()
+    found = Axe().run(room.page)
+    assert found.violations_count == 0, found.generate_report()
+    assert room.errors == []
+
+
 def test_flood(stub: StubService, new_desk: NewDesk) -> None:
     """Ten new alarms in ten minutes are called a flood, with the worst zone."""
     room = ControlRoom.open(new_desk(), stub.url)

@@ -9,7 +9,7 @@ import type { client as Service } from './session';
 
 export const MOST_AT_ONCE = 100;
 
-export type Dialog = { kind: 'comment' | 'details'; alert: Alert } | { kind: 'help' } | { kind: 'shift' } | null;
+export type Dialog = { kind: 'comment' | 'details'; alert: Alert } | { kind: 'help' } | { kind: 'shift' | 'gateways' } | null;
 
 /** A failure in the operator's words, with the service's own detail behind it. */
 export function failure(error: unknown): string {

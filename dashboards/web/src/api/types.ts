@@ -96,10 +96,17 @@ export interface Gateway {
   since: string | null;
   last_seen: string | null;
   clock_offset_ms: number | null;
+  clock: string;
   spool_rows: number;
+  spool_oldest: string | null;
   version: string;
+  points: number;
+  births: number;
+  bd_seq: number | null;
   sequence_gaps: number;
+  duplicates: number;
   rebirths: number;
+  problems: string[];
 }
 
 export interface Buckets {
