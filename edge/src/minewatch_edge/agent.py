@@ -12,7 +12,7 @@ from typing import Any
 
 from minewatch_edge import __version__
 from minewatch_edge import state as states
-from minewatch_edge.clocks import NOTICEABLE_NS, Moment, SteadyClock
+from minewatch_edge.clocks import Moment, SteadyClock
 from minewatch_edge.config import EdgeConfig
 from minewatch_edge.declared import Declared, spool_points
 from minewatch_edge.delivery import Delivery
@@ -64,7 +64,7 @@ class Agent:
     ) -> None:
         """``rejects`` is where drivers put the lines they could not use."""
         self.config = config
-        self._sampler = Sampler(drivers)
+        self._sampler = Sampler(drivers, config.reports)
         self._spool = spool
         self._transport = transport
         self._delivery = Delivery(delivery_settings(config))
@@ -93,14 +93,15 @@ class Agent:
 
     def start(self, moment: Moment) -> None:
         """Open the spool and get ready; raises SpoolInUse when another agent has it."""
-        self._clock = SteadyClock(moment)
+        self._clock = SteadyClock(moment, 0, self.config.clock)
         self._trusted_ns = moment.mono_ns + _TRUST_AFTER_NS
         try:
             self._open_spool()
             self._sampler.resume(self._spool.marks())
         except SpoolUnavailable as error:
             self._spool_refused(error, moment)
-        self._clock = SteadyClock(moment, (self._spool.last_ms + 1) * _MS if self._spool.last_ms else 0)
+        floor_ns = (self._spool.last_ms + 1) * _MS if self._spool.last_ms else 0
+        self._clock = SteadyClock(moment, floor_ns, self.config.clock)
 
     def stop(self, moment: Moment) -> None:
         """End in order: what was sampled is committed, the host is told, the spool is closed."""
@@ -139,7 +140,8 @@ class Agent:
             raise SpoolUnavailable(self._problems.get("spool", "the spool does not take readings"))
         before = self._sampler.points
         self._spool.declare(spool_points([p for driver in drivers for p in driver.points()]))
-        self._sampler.replace(drivers)
+        self._sampler.replace(drivers, config.reports)
+        self._clock.config = config.clock
         self.config, self._spool.limits = config, spool_limits(config)
         renewed = self._delivery.settings != delivery_settings(config)
         if renewed:
@@ -158,8 +160,7 @@ class Agent:
     def step(self, moment: Moment) -> int:
         """Do what is due and return when to come again, on the clock that never goes back."""
         now_ns = self._tell_time(moment)
-        doubtful = self._clock.ahead_ns > NOTICEABLE_NS
-        for row in self._sampler.poll(now_ns, doubtful=doubtful):
+        for row in self._sampler.sample(self._clock):
             self._waiting.add(row)
             self._read_ns[row.device] = moment.mono_ns
         commit_at = self._committed_ns + int(self.config.spool.commit_ms * _MS)
@@ -169,7 +170,7 @@ class Agent:
         if moment.mono_ns - self._tidied_ns >= _SECOND_NS:
             self._tidied_ns = moment.mono_ns
             self._tidy(now_ns, moment)
-        return self._next_due(now_ns, moment, commit_at)
+        return self._next_due(moment, commit_at)
 
     def note(self, content: Mapping[str, Any]) -> None:
         """Tell the host something that is no reading; it is spooled, delivered once, never given up first.
@@ -185,8 +186,8 @@ class Agent:
             problems["broker"] = self._transport.problem
         elif not self._session.host_online:
             problems["host"] = states.host_problem(self.config.broker.primary_host)
-        if self._clock.ahead_ns > NOTICEABLE_NS:
-            problems["clock"] = states.clock_problem(self._clock.ahead_ns)
+        if problem := self._clock.problem():
+            problems["clock"] = problem
         return AgentState(
             time_ns=moment.wall_ns,
             site=self.config.site,
@@ -200,7 +201,7 @@ class Agent:
             waiting=self._waiting.readings,
             resends=self._delivery.resends,
             spool=self._spool.identity,
-            clock_ahead_s=round(self._clock.ahead_ns / 1e9, 3),
+            **states.sampling(self._clock, self._sampler),
             problems=problems,
             devices=states.ages((p.device for p in self._sampler.points), self._read_ns, moment.mono_ns),
             sessions=self._sessions_begun,
@@ -411,12 +412,10 @@ class Agent:
     # --- now and then ---------------------------------------------------------------------------------------
 
     def _tell_time(self, moment: Moment) -> int:
-        before = self._clock.ahead_ns
         now_ns = self._clock.advance(moment)
-        if before <= NOTICEABLE_NS < self._clock.ahead_ns:
-            log.warning(
-                "the clock went back by %.0f s; readings keep their order", self._clock.ahead_ns / 1e9
-            )
+        if self._clock.told:
+            log.warning("%s", self._clock.told)
+        if self._clock.turned:
             self._trusted_ns = moment.mono_ns + _TRUST_AFTER_NS
         return now_ns
 
@@ -478,8 +477,9 @@ class Agent:
             if isinstance(action, Publish):
                 self._transport.publish(action)
 
-    def _next_due(self, now_ns: int, moment: Moment, commit_at: int) -> int:
-        due = [self._tidied_ns + _SECOND_NS, moment.mono_ns + self._sampler.due_ns(now_ns) - now_ns]
+    def _next_due(self, moment: Moment, commit_at: int) -> int:
+        poll_ns = self._clock.poll_ns
+        due = [self._tidied_ns + _SECOND_NS, moment.mono_ns + self._sampler.due_ns(poll_ns) - poll_ns]
         if self._waiting:
             due.append(max(commit_at, self._retry_spool_ns))
         if self._session.born and (history := self._delivery.due_ns(moment.mono_ns)) is not None:

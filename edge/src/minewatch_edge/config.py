@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from minewatch_edge.clocks import ClockConfig
 from minewatch_edge.errors import EdgeConfigError, WireError
 from minewatch_edge.logs import FORMATS
+from minewatch_edge.reporting import Reporting
 from minewatch_edge.sparkplug import topics
 from minewatch_edge.sparkplug.births import PointBirth
 from minewatch_edge.sparkplug.mqtt import Tls
@@ -19,6 +21,7 @@ from minewatch_edge.tables import Table
 
 _POINT_KEYS = (
     "metric", "quantity", "unit", "low", "high", "interval_s", "resolution", "sentinels", "calibration_due",
+    "deadband", "heartbeat_s",
 )  # fmt: skip
 _DEVICE_KEYS = ("id", "zone", "driver", "interval_s", "hang_s", "point")
 _SCHEMES = {"mqtt": 1883, "tcp": 1883, "mqtts": 8883, "ssl": 8883}
@@ -90,6 +93,7 @@ class PointConfig:
 
     birth: PointBirth
     options: Table
+    report: Reporting | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +118,16 @@ class EdgeConfig:
     broker: BrokerConfig = BrokerConfig()
     spool: SpoolConfig = SpoolConfig()
     devices: tuple[DeviceConfig, ...] = ()
+    clock: ClockConfig = field(default_factory=ClockConfig)
     log_level: str = "info"
     log_format: str = "auto"
     metrics: MetricsConfig = MetricsConfig()
     folder: Path = Path()
+
+    @property
+    def reports(self) -> dict[tuple[str, str], Reporting]:
+        """The points that report by exception, by device and metric."""
+        return {(d.id, p.birth.metric): p.report for d in self.devices for p in d.points if p.report}
 
 
 def load(path: Path) -> EdgeConfig:
@@ -138,7 +148,7 @@ def load(path: Path) -> EdgeConfig:
 
 def parse(top: Table, folder: Path) -> EdgeConfig:
     """Check the tables of edge.toml."""
-    top.refuse_unknown(("gateway", "broker", "spool", "log", "metrics", "device"))
+    top.refuse_unknown(("gateway", "broker", "spool", "clock", "log", "metrics", "device"))
     gateway = top.table("gateway")
     gateway.refuse_unknown(("site", "id"))
     log = top.table("log")
@@ -152,6 +162,7 @@ def parse(top: Table, folder: Path) -> EdgeConfig:
         broker=_broker(top.table("broker"), folder),
         spool=_spool(top.table("spool"), folder),
         devices=devices,
+        clock=_clock(top.table("clock")),
         log_level=log.text("level", "info", choices=("debug", "info", "warning", "error")),
         log_format=log.text("format", "auto", choices=FORMATS),
         metrics=_metrics(top.table("metrics")),
@@ -248,6 +259,28 @@ def _metrics(table: Table) -> MetricsConfig:
     )
 
 
+def _clock(table: Table) -> ClockConfig:
+    usual = ClockConfig()
+    table.refuse_unknown(("source", "holdover_h", "max_error_ms"))
+    return ClockConfig(
+        source=table.text("source", "system", choices=("system", "none")),
+        holdover_h=table.number("holdover_h", usual.holdover_h, least=0, most=720),
+        max_error_ms=table.number("max_error_ms", usual.max_error_ms, least=1, most=16_000),
+    )
+
+
+def _report(table: Table, interval_s: float) -> Reporting | None:
+    """Read when a point says something; None when it sends every reading."""
+    if "deadband" not in table.values:
+        if "heartbeat_s" in table.values:
+            raise table.error("heartbeat_s", "there is no deadband", "Add deadband = 0, or take it away")
+        return None
+    heartbeat_s = table.number("heartbeat_s", max(60.0, interval_s), least=0.001, most=86_400)
+    if heartbeat_s < interval_s:
+        raise table.error("heartbeat_s", f"{heartbeat_s:g} is below interval_s = {interval_s:g}", "Raise it")
+    return Reporting(table.number("deadband", least=0), heartbeat_s)
+
+
 def _device(table: Table) -> DeviceConfig:
     from minewatch_edge.drivers import kind_of  # here, because drivers read their options from this module
 
@@ -282,7 +315,7 @@ def _point(table: Table, device: str, zone: str, interval_s: float, keys: tuple[
         sentinels=table.numbers("sentinels"),
         calibration_due=_iso_date(table, due),
     )
-    return PointConfig(birth, table)
+    return PointConfig(birth, table, _report(table, birth.interval_s))
 
 
 def _iso_date(table: Table, value: object) -> str:

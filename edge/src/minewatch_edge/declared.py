@@ -43,7 +43,7 @@ class Declared:
         places = self._places
         return [
             (places[p][1], ts, None if isnan(value) else value, quality)
-            for p, ts, value, quality in zip(*columns, strict=True)
+            for p, ts, value, quality in zip(*columns[:4], strict=True)
         ]
 
 

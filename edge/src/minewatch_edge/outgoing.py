@@ -103,8 +103,9 @@ class Outgoing:
         now_ms = moment.wall_ns // _MS
         try:
             message = self._session.data(
-                device, self._declared.readings(columns), row_id, now_ms, historical=historical
-            )
+                device, self._declared.readings(columns), row_id, now_ms,
+                historical=historical, clock=columns.clock,
+            )  # fmt: skip
         except WireError as error:
             # Not one row may hold up all that come after it: its id goes out without the readings.
             log.error("a row of %s cannot be sent: %s", device, error)

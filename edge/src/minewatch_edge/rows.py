@@ -13,15 +13,20 @@ from minewatch_edge.sparkplug.codec import GOOD
 _HEAD = struct.Struct("<BIq")
 _OWN_TIMES = 1
 _OWN_QUALITIES = 2
+_CLOCK = 2  # two bits, above the others
 
 
 class Columns(NamedTuple):
-    """Readings as columns of equal length; ``points`` are indexes of the owner's points, times in ms."""
+    """Readings as columns of equal length; ``points`` are indexes of the owner's points, times in ms.
+
+    ``clock`` is how good the gateway's clock was for them all: 0 synchronised, 1 holdover, 2 unknown.
+    """
 
     points: Sequence[int]
     times: Sequence[int]
     values: Sequence[float]
     qualities: Sequence[int]
+    clock: int = 0
 
 
 class NewRow(NamedTuple):
@@ -68,12 +73,12 @@ def note_row(content: Mapping[str, Any]) -> NewRow:
 
 def pack(columns: Columns) -> bytes:
     """Pack columns: 12 bytes a reading, 8 more where times differ, 2 more where one is not good."""
-    points, times, values, qualities = columns
+    points, times, values, qualities, clock = columns
     n = len(points)
     first = times[0] if n else 0
     own_times = any(t != first for t in times)
     own_qualities = any(q != GOOD for q in qualities)
-    flags = own_times * _OWN_TIMES | own_qualities * _OWN_QUALITIES
+    flags = own_times * _OWN_TIMES | own_qualities * _OWN_QUALITIES | clock << _CLOCK
     body = _HEAD.pack(flags, n, first) + struct.pack(f"<{n}I{n}d", *points, *values)
     if own_times:
         body += struct.pack(f"<{n}q", *times)
@@ -100,4 +105,4 @@ def unpack(body: bytes) -> Columns:
             qualities = struct.unpack_from(f"<{n}H", body, at)
     except struct.error as error:
         raise SpoolError(f"a row of the spool cannot be read: {error}") from error
-    return Columns(numbers[:n], times, numbers[n:], qualities)
+    return Columns(numbers[:n], times, numbers[n:], qualities, flags >> _CLOCK & 3)

@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from minewatch_edge import clock_status
 from minewatch_edge import drivers as kinds
 from minewatch_edge import state as states
 from minewatch_edge.agent import Agent
+from minewatch_edge.clock_status import ClockStatus
 from minewatch_edge.clocks import Moment
 from minewatch_edge.config import DeviceConfig, EdgeConfig
 from minewatch_edge.drivers.driver import Driver
@@ -34,6 +36,7 @@ log = logging.getLogger(__name__)
 
 _LONGEST_WAIT_NS = 100_000_000
 _STATE_NS = 1_000_000_000
+_STATUS_NS = 1_000_000_000
 _PROBE_TIMEOUT_S = 5.0
 _PROBE_AGAIN_NS = 500_000_000
 _PROBE_AGAIN_MOST_NS = 15_000_000_000
@@ -51,9 +54,26 @@ class AgentSummary:
     waiting: int
 
 
-def moment() -> Moment:
+def moment(status: ClockStatus | None = None) -> Moment:
     """Return now, on both clocks."""
-    return Moment(time.time_ns(), time.monotonic_ns())
+    return Moment(time.time_ns(), time.monotonic_ns(), status)
+
+
+class _Watch:
+    """Tells the time, and once a second asks the system how good its clock is."""
+
+    def __init__(self, source: str) -> None:
+        self._asks = source == "system"
+        self._status: ClockStatus | None = None
+        self._asked_ns = -_STATUS_NS
+
+    def moment(self) -> Moment:
+        """Return now, with what the system said last of its clock."""
+        now = moment(self._status)
+        if self._asks and now.mono_ns - self._asked_ns >= _STATUS_NS:
+            self._asked_ns, self._status = now.mono_ns, clock_status.read()
+            return now._replace(status=self._status)
+        return now
 
 
 def boot_id() -> str:
@@ -89,10 +109,11 @@ def run_agent(
     state_file = states.state_path(config.spool.path)
     written_ns = 0
     operation = operation or Operation(config)
-    agent.start(moment())
+    watch = _Watch(config.clock.source)
+    agent.start(watch.moment())
     try:
         while not stop.is_set():
-            now = moment()
+            now = watch.moment()
             due_ns = agent.step(now)
             prepared = operation.turn(now, due_ns)
             if prepared is not None:

@@ -3,60 +3,81 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from math import isnan, nan
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import nan
+from typing import TypeAlias
 
-from minewatch_edge.clocks import NOTICEABLE_NS, Stamps
+from minewatch_edge.clocks import UNKNOWN, Stamps, SteadyClock
 from minewatch_edge.drivers.apart import Apart
 from minewatch_edge.drivers.driver import Batch, Driver, Reading, Resuming
 from minewatch_edge.errors import DriverError, DriverSilent
+from minewatch_edge.reporting import Reporter, Reporting
 from minewatch_edge.rows import Columns, NewRow
 from minewatch_edge.sparkplug.births import PointBirth
-from minewatch_edge.sparkplug.codec import BAD, GOOD, UNCERTAIN
+from minewatch_edge.sparkplug.codec import BAD
 
 log = logging.getLogger(__name__)
+
+# Called with a device and every reading taken of it, before those are left out that say nothing new.
+Observer: TypeAlias = Callable[[str, Columns], None]
 
 _FAILURES_BORNE = 3  # polls that fail before the points are said to be without a signal
 _RETRY_NS = 1_000_000_000
 _RETRY_MOST_NS = 30_000_000_000
 _ROW_READINGS = 500
+_Lists: TypeAlias = tuple[list[int], list[int], list[float], list[int]]
 
 
 @dataclass(slots=True)
 class _Source:
-    """One driver and how it does."""
+    """One driver and how it does; ``polled_ns`` is when it last answered."""
 
     driver: Driver
     points: tuple[PointBirth, ...]
     first: int
     names: tuple[str, ...]
     stamps: Stamps
+    reporters: list[Reporter | None]
+    declared: tuple[PointBirth, ...]
     failures: int = 0
     retry_ns: int = 0
     problem: str = ""
     hung: bool = False
+    polled_ns: int = 0
+    missed: int = 0
+    jumped: bool = False
     outside: set[int] = field(default_factory=set)
 
 
 class Sampler:
-    """The drivers of one gateway; points are numbered through in order of the drivers."""
+    """The drivers of one gateway; points are numbered through in order of the drivers.
 
-    def __init__(self, drivers: Sequence[Driver]) -> None:
+    Figures since the start: ``taken`` readings, ``unsaid`` of them left out because they say nothing new,
+    ``late`` ones of a device that hung, older than the word that it had no signal, and ``missed`` slots.
+    """
+
+    def __init__(
+        self, drivers: Sequence[Driver], reports: Mapping[tuple[str, str], Reporting] | None = None
+    ) -> None:
+        """``reports`` holds, by device and metric, the points that report by exception."""
         self.points: tuple[PointBirth, ...] = ()
-        self.late = 0  # readings of devices that hung, older than the word that they had no signal
+        self.taken = self.unsaid = self.late = self.missed = 0
+        self.observer: Observer | None = None
         self._sources: list[_Source] = []
-        self.replace(drivers)
+        self.replace(drivers, reports)
 
-    def replace(self, drivers: Sequence[Driver]) -> None:
+    def replace(
+        self, drivers: Sequence[Driver], reports: Mapping[tuple[str, str], Reporting] | None = None
+    ) -> None:
         """Go on with other drivers; of those that stay nothing is forgotten, those that go are closed."""
         known = {id(source.driver): source for source in self._sources}
         self.points, self._sources = (), []
         for driver in drivers:
-            source = known.pop(id(driver), None) or _source(driver)
+            source = known.pop(id(driver), None) or _source(driver, reports or {})
             source.first = len(self.points)
             self._sources.append(source)
-            self.points += source.points
+            self.points += source.declared
         for source in known.values():
             source.driver.close()
 
@@ -73,7 +94,7 @@ class Sampler:
         for source in self._sources:
             if source.problem:
                 found.update(dict.fromkeys(source.names, source.problem))
-            elif source.stamps.shift_ms * 1_000_000 > NOTICEABLE_NS:
+            elif source.stamps.shifted:
                 late_s = source.stamps.shift_ms / 1e3
                 text = f"its clock went back; readings are stamped {late_s:.0f} s later"
                 found.update(dict.fromkeys(source.names, text))
@@ -90,14 +111,24 @@ class Sampler:
         """Return when the first driver is due."""
         return min(max(s.driver.due_ns(now_ns), s.retry_ns) for s in self._sources)
 
-    def poll(self, now_ns: int, *, doubtful: bool = False) -> list[NewRow]:
-        """Ask every driver that is due; ``doubtful`` marks good readings uncertain (a wrong clock)."""
+    def sample(self, clock: SteadyClock) -> list[NewRow]:
+        """Ask every driver that is due by the clock's time."""
+        return self.poll(clock.poll_ns, lead_ns=clock.lead_ns, clock=clock.quality, jumped_ns=clock.jumped_ns)
+
+    def poll(self, now_ns: int, *, lead_ns: int = 0, clock: int = 0, jumped_ns: int = 0) -> list[NewRow]:
+        """Ask every driver that is due, by the drivers' time, and return what they bring as rows.
+
+        ``lead_ns`` is how far the drivers' time is before that of readings, ``clock`` the quality of both,
+        ``jumped_ns`` by how much the drivers' time was set forward since the last call.
+        """
+        if jumped_ns:
+            self._jumped(jumped_ns)
         rows: list[NewRow] = []
         for source in self._sources:
             if now_ns >= source.retry_ns and source.driver.due_ns(now_ns) <= now_ns:
-                readings = self._ask(source, now_ns)
+                readings = self._ask(source, now_ns, lead_ns)
                 if readings:
-                    rows += _rows(source, readings, now_ns, doubtful=doubtful)
+                    rows += self._rows(source, readings, now_ns - lead_ns, clock)
         return rows
 
     def close(self) -> None:
@@ -105,44 +136,63 @@ class Sampler:
         for source in self._sources:
             source.driver.close()
 
-    def _ask(self, source: _Source, now_ns: int) -> Sequence[Reading]:
+    def _jumped(self, by_ns: int) -> None:
+        for source in self._sources:
+            source.jumped = True
+            if source.retry_ns:
+                source.retry_ns += by_ns
+            if isinstance(source.driver, Apart):
+                source.driver.moved(by_ns)
+
+    def _ask(self, source: _Source, now_ns: int, lead_ns: int) -> Sequence[Reading]:
         try:
             readings = source.driver.poll(now_ns)
         except DriverSilent as error:
-            return self._silent(source, str(error), now_ns)
+            return self._silent(source, str(error), now_ns - lead_ns)
         except DriverError as error:
-            return self._failed(source, str(error), now_ns)
+            return self._failed(source, str(error), now_ns, lead_ns)
         except Exception as error:
             # One driver's mistake must not silence the other sensors of the gateway.
             if not source.problem:
                 log.exception("the driver of %s failed", ", ".join(source.names))
-            return self._failed(source, f"{type(error).__name__}: {error}", now_ns)
+            return self._failed(source, f"{type(error).__name__}: {error}", now_ns, lead_ns)
         if isinstance(source.driver, Apart) and not source.driver.answered:
             return ()  # it was only asked
         if source.problem:
             log.warning("%s answers again", ", ".join(source.names))
         source.failures, source.retry_ns, source.problem = 0, 0, ""
+        if lead_ns:
+            readings = _own_time(readings, source.polled_ns, now_ns, lead_ns)
+        source.polled_ns = now_ns
+        self._count_missed(source)
         if source.hung:
             source.hung = False
             return self._in_time(source, readings)
         return readings
+
+    def _count_missed(self, source: _Source) -> None:
+        """Count slots of the driver's grid that nobody came for; a time that was set has missed none."""
+        missed: int = getattr(source.driver, "missed", 0)
+        if not source.jumped:
+            self.missed += missed - source.missed
+        source.missed, source.jumped = missed, False
 
     def _in_time(self, source: _Source, readings: Sequence[Reading]) -> Sequence[Reading]:
         """Return what is newer than the word that there was no signal; count the rest as late."""
         last = source.stamps.last
         taken = [r for r in readings if r.ts_ns // 1_000_000 > last[r.point]]
         self.late += len(readings) - len(taken)
-        return taken
+        return Batch(taken, getattr(readings, "mark", ""))
 
     @staticmethod
-    def _silent(source: _Source, why: str, now_ns: int) -> Sequence[Reading]:
+    def _silent(source: _Source, why: str, at_ns: int) -> Sequence[Reading]:
         """Say for each point that it has no signal; the device goes on by itself when it answers."""
         log.warning("%s does not answer: %s", ", ".join(source.names), why)
         source.problem, source.hung = why, True
-        return [Reading(i, now_ns, nan, BAD) for i in range(len(source.points))]
+        return [Reading(i, at_ns, nan, BAD) for i in range(len(source.points))]
 
     @staticmethod
-    def _failed(source: _Source, why: str, now_ns: int) -> Sequence[Reading]:
+    def _failed(source: _Source, why: str, now_ns: int, lead_ns: int) -> Sequence[Reading]:
         """Wait longer each time; once, say for each point that it has no signal."""
         if not source.problem:
             log.warning("%s does not answer: %s", ", ".join(source.names), why)
@@ -151,43 +201,97 @@ class Sampler:
         source.retry_ns = now_ns + min(_RETRY_NS * 2 ** min(source.failures - 1, 10), _RETRY_MOST_NS)
         if source.failures != _FAILURES_BORNE:
             return ()
-        return [Reading(i, now_ns, nan, BAD) for i in range(len(source.points))]
+        return [Reading(i, now_ns - lead_ns, nan, BAD) for i in range(len(source.points))]
+
+    def _rows(self, source: _Source, readings: Sequence[Reading], at_ns: int, clock: int) -> list[NewRow]:
+        """Group readings by device, in rows of bounded size, with times that rise."""
+        self.taken += len(readings)
+        source.stamps.begin(at_ns // 1_000_000)
+        found: list[NewRow] = []
+        for begin in range(0, len(readings), _ROW_READINGS):
+            found += self._some_rows(source, readings[begin : begin + _ROW_READINGS], clock)
+        if found and isinstance(readings, Batch) and readings.mark:
+            found[-1] = found[-1]._replace(mark=readings.mark)
+        return found
+
+    def _some_rows(self, source: _Source, readings: Sequence[Reading], clock: int) -> list[NewRow]:
+        lists, priorities = _columns(source, readings)
+        if source.stamps.shifted:
+            clock = UNKNOWN
+        rows = []
+        for device, columns in lists.items():
+            whole = Columns(*columns, clock)
+            if self.observer is not None:
+                self.observer(device, whole)
+            if source.declared is not source.points:
+                whole = self._news(source, whole)
+            if whole.points:
+                rows.append(NewRow(device, whole, priorities.get(device, 0)))
+        return rows
+
+    def _news(self, source: _Source, columns: Columns) -> Columns:
+        """Leave out what says nothing new."""
+        points, times, values, qualities = _lists()
+        first, reporters = source.first, source.reporters
+        for point, at, value, quality in zip(*columns[:4], strict=True):
+            reporter = reporters[point - first]
+            told = ((at, value, quality),) if reporter is None else reporter.take(at, value, quality)
+            if not told:
+                self.unsaid += 1
+            for sample in told:
+                points.append(point)
+                times.append(sample[0])
+                values.append(sample[1])
+                qualities.append(sample[2])
+            self.unsaid -= len(told) > 1
+        return Columns(points, times, values, qualities, columns.clock)
 
 
-def _source(driver: Driver) -> _Source:
+def _columns(source: _Source, readings: Sequence[Reading]) -> tuple[dict[str, _Lists], dict[str, int]]:
+    """Return readings as columns by device, and which of the devices has one newly out of its range."""
+    stamp, births, outside, first = source.stamps.stamp, source.points, source.outside, source.first
+    lists: dict[str, _Lists] = {}
+    priorities: dict[str, int] = {}
+    device = ""
+    points, times, values, qualities = _lists()
+    for point, ts_ns, value, quality in readings:
+        birth = births[point]
+        if birth.device != device:
+            device = birth.device
+            points, times, values, qualities = lists.setdefault(device, _lists())
+        points.append(first + point)
+        times.append(stamp(point, ts_ns))
+        values.append(value)
+        qualities.append(quality if value == value else BAD)
+        if not birth.low <= value <= birth.high:
+            if point not in outside:
+                outside.add(point)
+                priorities[device] = 1
+        elif outside:
+            outside.discard(point)
+    return lists, priorities
+
+
+def _lists() -> _Lists:
+    return [], [], [], []
+
+
+def _own_time(readings: Sequence[Reading], since_ns: int, now_ns: int, lead_ns: int) -> Sequence[Reading]:
+    """Bring readings that carry the drivers' time back to that of readings; others have a device's own."""
+    moved = [r._replace(ts_ns=r.ts_ns - lead_ns) if since_ns <= r.ts_ns <= now_ns else r for r in readings]
+    return Batch(moved, getattr(readings, "mark", ""))
+
+
+def _source(driver: Driver, reports: Mapping[tuple[str, str], Reporting]) -> _Source:
     points = tuple(driver.points())
     names = tuple(dict.fromkeys(p.device for p in points))
-    return _Source(driver, points, 0, names, Stamps(len(points)))
-
-
-def _rows(source: _Source, readings: Sequence[Reading], now_ns: int, *, doubtful: bool) -> list[NewRow]:
-    """Group readings by device, in rows of bounded size, with times that rise."""
-    stamps, points = source.stamps, source.points
-    stamps.begin(now_ns // 1_000_000)
-    open_rows: dict[str, tuple[list[int], list[int], list[float], list[int]]] = {}
-    priorities: dict[str, int] = {}
-    done: list[NewRow] = []
-    for point, ts_ns, value, quality in readings:
-        birth = points[point]
-        columns = open_rows.get(birth.device)
-        if columns is None:
-            columns = open_rows[birth.device] = ([], [], [], [])
-        columns[1].append(stamps.stamp(point, ts_ns))
-        if quality == GOOD and (doubtful or stamps.shift_ms * 1_000_000 > NOTICEABLE_NS):
-            quality = UNCERTAIN
-        columns[0].append(source.first + point)
-        columns[2].append(value)
-        columns[3].append(BAD if isnan(value) else quality)
-        if not birth.low <= value <= birth.high:
-            if point not in source.outside:
-                source.outside.add(point)
-                priorities[birth.device] = 1
-        elif source.outside:
-            source.outside.discard(point)
-        if len(columns[0]) >= _ROW_READINGS:
-            done.append(NewRow(birth.device, Columns(*columns), priorities.pop(birth.device, 0)))
-            del open_rows[birth.device]
-    done += [NewRow(d, Columns(*columns), priorities.get(d, 0)) for d, columns in open_rows.items()]
-    if isinstance(readings, Batch) and readings.mark:
-        done[-1] = done[-1]._replace(mark=readings.mark)
-    return done
+    found = [reports.get((p.device, p.metric)) for p in points]
+    reporters = [Reporter(r, p.interval_s) if r else None for r, p in zip(found, points, strict=True)]
+    # A quiet point is not a lost one: the service is told the longest silence there can be.
+    declared = tuple(
+        replace(p, interval_s=max(r.heartbeat_s, p.interval_s)) if r else p
+        for r, p in zip(found, points, strict=True)
+    )
+    return _Source(
+        driver, points, 0, names, Stamps(len(points)), reporters, declared if any(found) else points
+    )

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from minewatch_edge import __version__
+from minewatch_edge.clocks import CLOCK_WORDS, SteadyClock
 from minewatch_edge.errors import EdgeConfigError
+from minewatch_edge.sampling import Sampler
 from minewatch_edge.spool import Counters
 
 
@@ -36,6 +38,12 @@ class AgentState:
     resends: int
     spool: str
     clock_ahead_s: float
+    clock: str = "synchronised"
+    clock_steps: int = 0
+    clock_leaps: int = 0
+    missed: int = 0
+    late: int = 0
+    unsaid: int = 0
     problems: Mapping[str, str] = field(default_factory=dict)
     devices: Mapping[str, float | None] = field(default_factory=dict)
     sessions: int = 0
@@ -73,6 +81,12 @@ class AgentState:
             "reloads_refused": self.reloads_refused,
             "loop_lag_s": round(self.loop_lag_s, 4),
             "devices": {d: None if age is None else round(age, 3) for d, age in self.devices.items()},
+            "clock": self.clock,
+            "clock_steps": self.clock_steps,
+            "clock_leaps": self.clock_leaps,
+            "missed": self.missed,
+            "late": self.late,
+            "unsaid": self.unsaid,
             "problems": dict(self.problems),
         }
 
@@ -87,12 +101,17 @@ def host_problem(name: str) -> str:
     return f"the host {name!r} is offline; readings are spooled"
 
 
-def clock_problem(ahead_ns: int) -> str:
-    """Return what is said while times run ahead of a clock that was set back."""
-    return (
-        f"the clock went back; readings are stamped {ahead_ns / 1e9:.0f} s ahead of it,"
-        " marked uncertain, until it has caught up"
-    )
+def sampling(clock: SteadyClock, sampler: Sampler) -> dict[str, Any]:
+    """Return what the state says of the clock and of sampling."""
+    return {
+        "clock_ahead_s": round(clock.ahead_ns / 1e9, 3),
+        "clock": CLOCK_WORDS[clock.quality],
+        "clock_steps": clock.steps,
+        "clock_leaps": clock.leaps,
+        "missed": sampler.missed,
+        "late": sampler.late,
+        "unsaid": sampler.unsaid,
+    }
 
 
 def counted(counters: Counters) -> dict[str, int]:

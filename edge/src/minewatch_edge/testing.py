@@ -95,7 +95,8 @@ class FakeBroker:
             metrics = codec.decode(message.payload).metrics
             aliases = self.aliases()
             ids = [m.value for m in metrics if aliases.get(m.alias or 0) == births.MSG_ID]
-            values = {m.alias or 0: m.value for m in metrics if aliases.get(m.alias or 0) != births.MSG_ID}
+            own = (births.MSG_ID, births.CLOCK)
+            values = {m.alias or 0: m.value for m in metrics if aliases.get(m.alias or 0) not in own}
             historical = any(m.is_historical for m in metrics)
             found.append((ids[0] if ids else None, historical, values))
         return found  # type: ignore[return-value]  # values of readings are numbers

@@ -62,6 +62,7 @@ BEHIND = Counter(
 NAMES = tuple(detector.name for detector in DETECTORS)
 UNKNOWN_INTERVAL_NS = 120 * 1_000_000_000
 MOST_AHEAD_NS = 24 * 3600 * 1_000_000_000  # a time beyond it comes from a clock that was never set
+VOUCHED_NS = 5 * 1_000_000_000
 
 
 class Pipeline:
@@ -204,6 +205,7 @@ class Pipeline:
         return events + self._historical(batch.take(batch.historical), now_ns)
 
     def _live(self, batch: ReadingBatch, now_ns: int, replayed: bool) -> tuple[AlertEvent, ...]:
+        batch = batch if replayed else _vouched(batch, now_ns)
         behind = self.engine.behind(batch) & (batch.quality < Quality.BAD)
         if behind.any():
             # live and yet not newer: a clock was set back. Limits must not be blind until it has caught up
@@ -384,6 +386,19 @@ def _ahead_doubted(batch: ReadingBatch, now_ns: int) -> tuple[ReadingBatch, Read
     doubted = np.where(ahead, np.uint8(Quality.UNCERTAIN_CLOCK), batch.quality)
     kept = replace(batch, quality=np.where(bad, batch.quality, doubted))
     return kept, replace(batch, quality=doubted, value=np.where(bad, np.nan, batch.value))
+
+
+def _vouched(batch: ReadingBatch, now_ns: int) -> ReadingBatch:
+    """Return live readings of gateways that cannot say whether their clock is right, judged by our own clock.
+
+    A time that is ours within seconds is as good as a clock in holdover: without this a site without a time
+    server would have no averages and no rates.
+    """
+    doubted = batch.quality == Quality.UNCERTAIN_CLOCK
+    if not doubted.any():
+        return batch
+    near = doubted & (np.abs(batch.ts_ns - now_ns) <= VOUCHED_NS)
+    return replace(batch, quality=np.where(near, np.uint8(Quality.GOOD_HOLDOVER), batch.quality))
 
 
 def _widest_ns(interval_s: float) -> int:

@@ -23,6 +23,7 @@ class Quality(IntEnum):
     """OPC UA good / uncertain / bad in the two upper bits (OPC 10000-8, A.3), the reason in the lower six."""
 
     GOOD = 0
+    GOOD_HOLDOVER = 1  # stamped by a clock that goes on without its source, not long ago synchronised
     UNCERTAIN = 64
     UNCERTAIN_RANGE = 65  # outside the instrument's range: shown and checked against limits, fed to no model
     UNCERTAIN_STUCK = 66

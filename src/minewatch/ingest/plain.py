@@ -10,7 +10,7 @@ from math import isfinite, nan
 from typing import Any
 
 from minewatch.contracts import Quality
-from minewatch.ingest.kernels.walker import LAST_MS, MSG_ID, NODE_VALUE, REFUSED
+from minewatch.ingest.kernels.walker import CLOCK, LAST_MS, MSG_ID, NODE_VALUE, REFUSED
 from minewatch.ingest.registry import Entry, Node
 from minewatch_edge.sparkplug import births, codec
 from minewatch_edge.sparkplug.schema import DataType
@@ -26,6 +26,7 @@ class Decoded:
     seq: int = -1
     stamp_ms: int = -1
     msg_id: int = -1
+    clock: int = 0
     unknown: bool = False
     point: list[int] = field(default_factory=list)
     ts_ns: list[int] = field(default_factory=list)
@@ -59,7 +60,16 @@ def decode_data(raw: bytes, node: Node, device: str, received_ms: int) -> Decode
     fallback_ms = done.stamp_ms if done.stamp_ms >= 0 else received_ms
     for metric in payload.metrics:
         _take(done, metric, node, device, fallback_ms)
+    if done.clock:
+        done.quality = [quality_by_clock(quality, done.clock) for quality in done.quality]
     return done
+
+
+def quality_by_clock(quality: int, clock: int) -> int:
+    """Return a quality as the sender's clock leaves it: 0 synchronised, 1 holdover, else unknown."""
+    if clock == 0 or quality >= Quality.UNCERTAIN:
+        return quality
+    return Quality.GOOD_HOLDOVER if clock == 1 else Quality.UNCERTAIN_CLOCK
 
 
 def _take(done: Decoded, metric: Any, node: Node, device: str, fallback_ms: int) -> None:
@@ -76,6 +86,8 @@ def _take(done: Decoded, metric: Any, node: Node, device: str, fallback_ms: int)
         _take_msg_id(done, metric)
     elif entry.code == NODE_VALUE and entry.name == births.NOTE:
         _take_note(done, metric)
+    elif entry.code == CLOCK:
+        _take_clock(done, metric)
     elif entry.code == NODE_VALUE:
         done.node_values[entry.name] = _any_value(metric)
     elif entry.code == REFUSED:
@@ -97,6 +109,15 @@ def _take_note(done: Decoded, metric: Any) -> None:
         done.rejects.append(("note", "the note is no text"))
         return
     done.note = metric.string_value
+
+
+def _take_clock(done: Decoded, metric: Any) -> None:
+    which = metric.WhichOneof("value")
+    if metric.is_null or which not in ("int_value", "long_value"):
+        done.rejects.append(("clock", "the quality of the clock is no whole number"))
+        done.clock = 2
+        return
+    done.clock = getattr(metric, which)
 
 
 def _take_reading(done: Decoded, metric: Any, entry: Entry, fallback_ms: int) -> None:

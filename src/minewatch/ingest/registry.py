@@ -14,7 +14,7 @@ import numpy as np
 
 from minewatch.contracts import I4, I8, U1, PointInfo
 from minewatch.ingest.intake import Reject
-from minewatch.ingest.kernels.walker import MSG_ID, NODE_VALUE, REFUSED, UNKNOWN
+from minewatch.ingest.kernels.walker import CLOCK, MSG_ID, NODE_VALUE, REFUSED, UNKNOWN
 from minewatch.ingest.properties import describe
 from minewatch_edge.sparkplug import births
 from minewatch_edge.sparkplug.codec import Message, Metric
@@ -210,6 +210,8 @@ class Registry:
             return None
         if metric.name == births.MSG_ID and node.extension:
             return Entry(MSG_ID, metric.datatype, metric.name, device)
+        if metric.name == births.CLOCK and device:
+            return Entry(CLOCK, metric.datatype, metric.name, device)
         if metric.name.startswith("minewatch/"):
             return Entry(NODE_VALUE, metric.datatype, metric.name, device)
         code = self._point(node, device, metric, stamp_ms, topic, rejects)

@@ -30,6 +30,19 @@ def test_one_reading_of_an_impossible_time_does_not_blind_averages() -> None:
     assert sorted(kept.quality.tolist()[2:]) == [67, 67, Quality.BAD_NO_SIGNAL]
 
 
+def test_a_clock_that_nobody_vouches_for_is_judged_by_ours() -> None:
+    """A gateway without a time server whose times are ours is as good as in holdover; one far off is not."""
+    mine = pipeline()
+    mine.register([meter("a")], T0)
+    unknown = np.array([Quality.UNCERTAIN_CLOCK], np.uint8)
+    for second, off in ((0, 0), (1, 2 * S), (2, HOUR), (3, 0)):
+        now = T0 + second * S
+        mine.take(replace(ReadingBatch.of([0], [now - off // 4], [0.2]), quality=unknown), now)
+    mine.flush()
+    kept = mine.telemetry.readings(0, 0, 2**63 - 1, 10)
+    assert sorted(kept.quality.tolist()) == [1, 1, 1, 67]
+
+
 def test_a_meter_behind_a_fast_or_slow_clock_is_expected_from_now_on() -> None:
     """A birth stamped an hour ahead hides no silence, one stamped an hour ago raises none."""
     for skew in (HOUR, -HOUR):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from minewatch_edge.sparkplug import codec
+from minewatch_edge.sparkplug import births, codec
 from minewatch_edge.spool import Reject
 from unit.edge.line import CH4, START, Line
 
@@ -231,21 +231,23 @@ def test_a_point_taken_out_of_the_configuration_is_still_delivered(tmp_path: Pat
 
 
 def test_a_clock_set_back_an_hour_keeps_the_order(line: Line) -> None:
-    """Times of a point rise over the jump, readings are marked uncertain, and the state says why."""
+    """Times of a point rise over the jump, the clock is said to be unknown, and the state says why."""
     line.connect()
     line.sample(1.0, 2.0)
     line.jump(-3600)
     line.sample(3.0, 4.0)
-    times, qualities = [], []
+    times, clocks, aliases = [], [], line.broker.aliases()
     for message in line.broker.arrived:
         if "/DDATA/" in message.topic:
-            metric = codec.decode(message.payload).metrics[0]
-            times.append(metric.timestamp_ms)
-            qualities.append(metric.quality)
+            metrics = codec.decode(message.payload).metrics
+            times.append(metrics[0].timestamp_ms)
+            clocks.append([m.value for m in metrics if aliases[m.alias or 0] == births.CLOCK])
     assert times == sorted(set(times))
     assert times[-1] - times[0] < 1_000
-    assert qualities == [None, None, 64, 64]
-    assert "went back" in line.agent.state(line.now).problems["clock"]
+    assert clocks == [[], [], [2], [2]]
+    state = line.agent.state(line.now)
+    assert "stepped by -3600 s" in state.problems["clock"]
+    assert (state.clock, state.clock_steps) == ("unknown", 1)
 
 
 def test_a_driver_that_fails_is_asked_again_and_told(line: Line) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -201,6 +203,21 @@ def test_check_says_what_each_column_holds(tmp_path: Path) -> None:
 def test_times_are_read_in_every_format(form: str, text: str, ns: int) -> None:
     """ISO, seconds, milliseconds and strptime formats."""
     assert TimeFormat(form).read(text) == ns
+
+
+@pytest.mark.parametrize(("day", "hours"), [("2026-10-25", 5), ("2026-03-29", 3)])
+def test_the_hour_that_comes_twice_is_read_in_its_order(tmp_path: Path, day: str, hours: int) -> None:
+    """Local times over the end of summer time are all taken, in order; so are those over its begin."""
+    zone = ZoneInfo("Europe/Warsaw")
+    first = round(datetime.fromisoformat(day + "T00:30").replace(tzinfo=zone).timestamp())
+    local = [datetime.fromtimestamp(first + 1_200 * k, zone) for k in range(3 * hours)]
+    text = lines(*(f"{when:%Y-%m-%d %H:%M},{k}," for k, when in enumerate(local)))
+    driver, rejects = csv_driver(
+        tmp_path, text, stamp="recorded", time_zone="Europe/Warsaw", format="%Y-%m-%d %H:%M", speed=1e9
+    )
+    found = [r for k in range(4) for r in driver.poll(T0 + k * S)]
+    assert [r.ts_ns // S for r in found] == [first + 1_200 * k for k in range(3 * hours)]
+    assert rejects == []
 
 
 def test_a_time_without_offset_or_zone_is_refused() -> None:

@@ -19,13 +19,15 @@ READING = st.tuples(
 )
 
 
-@given(st.lists(READING, max_size=30))
-def test_rows_come_back_as_they_were(readings: list[tuple[int, int, float, int]]) -> None:
+@given(st.lists(READING, max_size=30), st.integers(0, 2))
+def test_rows_come_back_as_they_were(readings: list[tuple[int, int, float, int]], clock: int) -> None:
     """Any columns, empty ones too, survive packing."""
     columns = (
         Columns(*(list(c) for c in zip(*readings, strict=True))) if readings else Columns([], [], [], [])
     )
-    assert [list(c) for c in unpack(pack(columns))] == [list(c) for c in columns]
+    back = unpack(pack(columns._replace(clock=clock)))
+    assert [list(c) for c in back[:4]] == [list(c) for c in columns[:4]]
+    assert back.clock == clock
 
 
 def test_nan_and_infinity_survive() -> None:

@@ -86,7 +86,9 @@ def seeds(session: EdgeSession, rng: random.Random) -> list[bytes]:
             for k, kind in enumerate(KINDS)
             if rng.random() < 0.7
         ]
-        made.append(session.data("dev", readings, i, 1_790_000_000_001, historical=i % 3 == 0).payload)
+        made.append(
+            session.data("dev", readings, i, 1_790_000_000_001, historical=i % 3 == 0, clock=i % 4).payload
+        )
     for alias in range(20):
         metric = Metric(
             alias=alias, value=rng.choice((1.5, 7, True, "x", None)), timestamp_ms=rng.choice((None, 5))
@@ -209,3 +211,22 @@ def test_any_bytes_through_protobuf() -> None:
             continue
         assert len(decoded.point) == len(decoded.ts_ns) == len(decoded.value) == len(decoded.quality)
     assert 0 < refused < 3_000
+
+
+@pytest.mark.parametrize("extension", [True, False])
+def test_the_clock_of_a_message_counts_for_all_its_readings(extension: bool) -> None:
+    """Holdover makes good readings good of a kind of their own, an unknown clock makes them uncertain.
+
+    What was uncertain or bad already stays so; both ways of decoding say the same.
+    """
+    session, registry, node = known(extension=extension)
+    found = []
+    for clock in range(4):
+        readings = [(k, 5, 1.0, quality) for k, quality in ((8, 192), (9, 64), (8, 0))]
+        raw = session.data("dev", readings, 1 if extension else None, 9, clock=clock).payload
+        walked = walk(registry, [raw])
+        assert walked.status == [TAKEN]
+        quality = walked.piece(0, 1).quality.tolist()
+        assert quality == decode_data(raw, node, "dev", 0).quality
+        found.append(quality)
+    assert found == [[0, 64, 128], [1, 64, 128], [67, 64, 128], [67, 64, 128]]

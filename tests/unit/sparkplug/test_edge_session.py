@@ -107,7 +107,7 @@ def test_aliases_are_unique_across_the_node() -> None:
     made = session()
     made.will(1)
     aliases = [m.alias for _, b in published(made.on_subscribed(2)) for m in b.metrics if m.alias is not None]
-    assert len(aliases) == len(set(aliases)) == 6 + 2 + 1 + 2
+    assert len(aliases) == len(set(aliases)) == 6 + 3 + 1 + 3
     assert min(aliases) == 1
     assert max(aliases) == len(aliases)
 

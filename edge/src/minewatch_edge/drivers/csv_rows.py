@@ -23,13 +23,14 @@ _UNITS = {"unix_s": 1e9, "unix_ms": 1e6}
 class TimeFormat:
     """How a time is written: ``iso``, ``unix_s``, ``unix_ms`` or a strptime format.
 
-    ``zone`` is meant where the text has no offset.
+    ``zone`` is meant where the text has no offset. Of an hour that comes twice, when summer time ends, the
+    second is meant as soon as the first would lie before ``after_ns``.
     """
 
     form: str = "iso"
     zone: tzinfo | None = None
 
-    def read(self, text: str) -> int:
+    def read(self, text: str, after_ns: int = -(2**63)) -> int:
         """Return nanoseconds since 1970; raise ValueError with the reason."""
         if self.form in _UNITS:
             number = float(text)
@@ -41,8 +42,14 @@ class TimeFormat:
             if self.zone is None:
                 raise ValueError("it has no offset, and no time_zone is set")
             when = when.replace(tzinfo=self.zone)
-        gone = when - _EPOCH
-        return ((gone.days * 86_400 + gone.seconds) * 1_000_000 + gone.microseconds) * 1_000
+            if _nanoseconds(when) < after_ns:
+                when = when.replace(fold=1)
+        return _nanoseconds(when)
+
+
+def _nanoseconds(when: datetime) -> int:
+    gone = when - _EPOCH
+    return ((gone.days * 86_400 + gone.seconds) * 1_000_000 + gone.microseconds) * 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +87,16 @@ class Layout:
         self._cells = [(_find(names, column), column, scale) for column, scale in columns]
         self._least = max([self._time_at, *(at for at, _, _ in self._cells)]) + 1
 
-    def read(self, line: str) -> CsvRow | tuple[str, str]:
-        """Return the row, or (reason, what is wrong) when nothing of it can be used."""
+    def read(self, line: str, after_ns: int = -(2**63)) -> CsvRow | tuple[str, str]:
+        """Return the row, or (reason, what is wrong) when nothing of it can be used.
+
+        ``after_ns`` is the time of the line before.
+        """
         cells = next(csv.reader([line], delimiter=self._delimiter), [])
         if len(cells) < self._least:
             return "columns", f"{len(cells)} columns, {self._least} are needed"
         try:
-            ts_ns = self._time.read(cells[self._time_at].strip())
+            ts_ns = self._time.read(cells[self._time_at].strip(), after_ns)
         except (ValueError, OverflowError) as error:
             return "time", f"{cells[self._time_at]!r}: {error}"
         values, faults = [], []

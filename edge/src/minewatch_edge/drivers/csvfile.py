@@ -149,7 +149,7 @@ class CsvDriver:
         if self._layout is None:
             self._layout = self._text.layout(text)
             return
-        row = self._layout.read(text)
+        row = self._layout.read(text, self._last_ns)
         if isinstance(row, tuple):
             self._reject(now_ns, *row, line.raw)
             return

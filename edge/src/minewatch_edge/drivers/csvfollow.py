@@ -102,7 +102,7 @@ class CsvFollow:
         if isinstance(text, tuple):
             self._reject(now_ns, *text, line.raw)
         elif text.strip() and self._layout is not None:
-            self._use(self._layout.read(text), line, now_ns)
+            self._use(self._layout.read(text, self._last_ns), line, now_ns)
 
     def _use(self, row: CsvRow | tuple[str, str], line: TailLine, now_ns: int) -> None:
         if isinstance(row, tuple):

@@ -46,7 +46,8 @@ class Driver(Protocol):
     """One source of readings, asked by one thread.
 
     ``due_ns`` is when it next wants to be polled; ``poll`` raises DriverError when the source does not answer
-    and is asked again later; ``check`` asks each sensor once and never raises for a sensor's fault.
+    and is asked again later; ``check`` asks each sensor once and never raises for a sensor's fault. One that
+    keeps a fixed rate (`grid.Grid`) may say in an attribute ``missed`` how many slots nobody came for.
     """
 
     def points(self) -> Sequence[PointBirth]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minewatch_edge.drivers.driver import CheckResult, Reading
+from minewatch_edge.drivers.grid import Grid
 from minewatch_edge.sparkplug.births import PointBirth
 from minewatch_edge.spool import Reject
 from minewatch_edge.tables import Table
@@ -50,8 +51,7 @@ class Simulated:
         self._points = tuple(points)
         self._waves = tuple(waves)
         self._chance = random.Random(seed)  # noqa: S311 (a simulation wants the same numbers again)
-        self._steps = [max(1, int(p.interval_s * 1e9)) for p in points]
-        self._due: list[int] = []
+        self._grid = Grid([p.interval_s for p in points])
 
     def points(self) -> Sequence[PointBirth]:
         """Return what it simulates."""
@@ -59,18 +59,19 @@ class Simulated:
 
     def due_ns(self, now_ns: int) -> int:
         """Return the earliest due time of a point; at once for the first time."""
-        return min(self._due) if self._due else now_ns
+        return self._grid.due_ns(now_ns)
 
     def poll(self, now_ns: int) -> Sequence[Reading]:
         """Return a reading of each point that is due; what was missed is not made up for."""
-        if not self._due:
-            self._due = [now_ns] * len(self._points)
-        found = []
-        for index, (due, step) in enumerate(zip(self._due, self._steps, strict=True)):
-            if due <= now_ns:
-                found.append(Reading(index, now_ns, self._waves[index].at(now_ns / 1e9, self._chance)))
-                self._due[index] = due + step if due + step > now_ns else now_ns + step
-        return found
+        return [
+            Reading(index, now_ns, self._waves[index].at(now_ns / 1e9, self._chance))
+            for index in self._grid.take(now_ns)
+        ]
+
+    @property
+    def missed(self) -> int:
+        """Slots that nobody came for."""
+        return self._grid.missed
 
     def check(self, now_ns: int) -> Sequence[CheckResult]:
         """Say the value of each point now."""

@@ -14,6 +14,7 @@ from minewatch_edge.sparkplug.topics import check_id
 BD_SEQ = "bdSeq"
 REBIRTH = "Node Control/Rebirth"
 MSG_ID = "minewatch/msg_id"
+CLOCK = "minewatch/clock"
 ACK = "minewatch/ack"
 SPOOL = "minewatch/spool"
 SPOOL_ROWS = "minewatch/spool_rows"
@@ -74,6 +75,7 @@ class Device:
         self.points = tuple(points)
         self.msg_id_alias = first_alias
         self.aliases = [first_alias + 1 + i for i in range(len(points))]
+        self.clock_alias = first_alias + 1 + len(points)
         self.types = [int(p.datatype) for p in points]
         self.index = {p.metric: i for i, p in enumerate(points)}
         self.last: list[tuple[int, Value, int] | None] = [None] * len(points)
@@ -109,6 +111,7 @@ class Device:
                     properties=point.properties(),
                 )
             )
+        metrics.append(Metric(CLOCK, self.clock_alias, DataType.INT32, timestamp_ms=now_ms, value=0))
         return encode(Message(tuple(metrics), now_ms, seq))
 
 
@@ -123,7 +126,7 @@ def devices_of(points: Iterable[PointBirth]) -> dict[str, Device]:
     for point in points:
         check_id("device", point.device)
         key = (point.device.casefold(), point.metric.casefold())
-        if not point.metric or point.metric == MSG_ID:
+        if not point.metric or point.metric in (MSG_ID, CLOCK):
             raise WireError(f"device {point.device!r}: a metric must not be called {point.metric!r}")
         if key in seen:
             raise WireError(f"device {point.device!r} declares the metric {point.metric!r} twice")
@@ -135,7 +138,7 @@ def devices_of(points: Iterable[PointBirth]) -> dict[str, Device]:
     alias = max(NODE_ALIASES.values()) + 1
     for name, members in grouped.items():
         made[name] = Device(name, alias, members)
-        alias += len(members) + 1
+        alias += len(members) + 2
     return made
 
 

@@ -131,9 +131,11 @@ class EdgeSession:
         now_ms: int,
         *,
         historical: bool = False,
+        clock: int = 0,
     ) -> Publish:
         """Return one DDATA of readings taken together, in order of time.
 
+        ``clock`` is how good the clock was that stamped them: 0 synchronised, 1 holdover, 2 unknown.
         Live readings also become the current values of later births. Raise WireError when no birth was sent,
         for an undeclared device or metric, or a value that does not fit; then nothing has changed.
         """
@@ -148,6 +150,8 @@ class EdgeSession:
             _add_reading(payload, found, row, historical=historical)
         if msg_id is not None:
             _add_msg_id(payload, found.msg_id_alias, msg_id, now_ms, historical=historical)
+        if clock:
+            _add_clock(payload, found.clock_alias, clock, now_ms, historical=historical)
         payload.seq = self._next_seq()
         if not historical:
             _remember(found, rows, msg_id)
@@ -316,6 +320,15 @@ def _add_msg_id(payload: Any, alias: int, msg_id: int, now_ms: int, *, historica
     metric.alias = alias
     metric.timestamp = now_ms
     metric.long_value = msg_id
+    if historical:
+        metric.is_historical = True
+
+
+def _add_clock(payload: Any, alias: int, clock: int, now_ms: int, *, historical: bool) -> None:
+    metric = payload.metrics.add()
+    metric.alias = alias
+    metric.timestamp = now_ms
+    metric.int_value = clock
     if historical:
         metric.is_historical = True
 

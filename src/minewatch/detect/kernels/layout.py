@@ -20,7 +20,7 @@ NONE = -(2**63)  # a time that never was
 VALUE, MEAN_15MIN, TWA_8H, SHIFT_MEAN, RATE, EWMA, CUSUM, RANGE, SENTINEL, STUCK, GAP = range(11)
 DETECTORS = 11
 
-GOOD = 0
+UNCERTAIN = 64  # from here on; below it good, whatever the reason
 UNCERTAIN_RANGE = 65
 UNCERTAIN_STUCK = 66
 UNCERTAIN_CLOCK = 67

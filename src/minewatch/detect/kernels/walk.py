@@ -15,7 +15,6 @@ from .layout import (
     DETECTORS,
     EWMA,
     GAP,
-    GOOD,
     MEAN_15MIN,
     NONE,
     RANGE,
@@ -28,6 +27,7 @@ from .layout import (
     TWA_8H,
     TWA_BUCKET_NS,
     TWA_BUCKETS,
+    UNCERTAIN,
     UNCERTAIN_CLOCK,
     UNCERTAIN_RANGE,
     UNCERTAIN_STUCK,
@@ -144,7 +144,7 @@ def walk(
             if q < BAD:
                 hold = r["hold_ns"]
                 stat[STUCK] = unchanged(track, x, t, r["half_step"], hold, last)
-                if q == GOOD and stat[STUCK] >= par.stuck_after_s:
+                if q < UNCERTAIN and stat[STUCK] >= par.stuck_after_s:
                     q = UNCERTAIN_STUCK
                 a = t if last == NONE else t - min(t - last, hold)
                 within = min(max(x, r["low"]), r["high"])
@@ -154,7 +154,7 @@ def walk(
                     r["shift"], within, a, t, par.shift_offset_ns, par.shift_starts_ns, par.coverage,
                     par.shift_least_s,
                 )  # fmt: skip
-            if q == GOOD:
+            if q < UNCERTAIN:
                 stat[RATE] = rate_of_rise(r["rise"], x, t, r["rate_window_ns"])
                 mean[p], variance[p], high[p], low[p], seen[p], lag[p], echo[p], z, cusum = learn(
                     mean[p], variance[p], high[p], low[p], floor[p], seen[p], lag[p], echo[p], x,

@@ -15,13 +15,14 @@ from minewatch.ingest.kernels.memory import float32_of, float64_of, load8, load3
 TAKEN, ELSE = 0, 1  # status of a message
 
 # codes of an alias in the table, below zero; from zero up it is the index of a point
-UNKNOWN, MSG_ID, REFUSED, NODE_VALUE = -1, -2, -3, -4
+UNKNOWN, MSG_ID, REFUSED, NODE_VALUE, CLOCK = -1, -2, -3, -4, -5
 
 # forms in which a value travels
 _NONE, _INT, _LONG, _FLOAT, _DOUBLE, _BOOL = 0, 1, 2, 3, 4, 5
 
 # qualities (contracts.Quality), given here as numbers because kernels import nothing of ours
 _GOOD, _UNCERTAIN, _BAD, _BAD_NAN, _BAD_NO_SIGNAL = 0, 64, 128, 130, 131
+_GOOD_HOLDOVER, _UNCERTAIN_CLOCK = 1, 67
 
 LAST_MS = 9_223_372_036_854  # the last millisecond that fits into nanoseconds
 _QUALI = 0x74696C617551070A  # "\\n\\x07Qualit", the head of a property set with the one key Quality
@@ -62,6 +63,17 @@ def quality_of(code):  # type: ignore[no-untyped-def]  # compiled: u8 -> i8
     if (code >= np.uint64(64) and code < np.uint64(128)) or code == np.uint64(500):
         return _UNCERTAIN
     return _BAD
+
+
+@kernel
+def with_clock(quality, clock):  # type: ignore[no-untyped-def]  # compiled: (u1, u8) -> i8
+    """Return a quality as the sender's clock leaves it: 0 synchronised, 1 holdover, else unknown.
+
+    A reading that is uncertain or bad stays what it is: that weighs more than its time.
+    """
+    if clock == np.uint64(0) or quality >= _UNCERTAIN:
+        return quality
+    return _GOOD_HOLDOVER if clock == np.uint64(1) else _UNCERTAIN_CLOCK
 
 
 @kernel
@@ -116,6 +128,8 @@ def walk_message(p, end, base, size, table_point, table_type, n, columns, figure
     seq = np.int64(-1)
     msg_id = np.int64(-1)
     seen_metric = False
+    clock = np.uint64(0)
+    begin = n
     while p < end:
         tag = load8(p)
         if tag == np.uint64(0x12):
@@ -186,6 +200,11 @@ def walk_message(p, end, base, size, table_point, table_type, n, columns, figure
                     return -1
                 msg_id = np.int64(bits & _LOW32) if form == _INT else np.int64(bits)
                 continue
+            if target == CLOCK:
+                if null or (form != _INT and form != _LONG):
+                    return -1
+                clock = bits & _LOW32 if form == _INT else bits
+                continue
             if target < 0 or when < 0 or n >= len(point):
                 return -1
             if null or form == _NONE:
@@ -216,6 +235,9 @@ def walk_message(p, end, base, size, table_point, table_type, n, columns, figure
             return -1
     if seq < 0:
         return -1
+    if clock != _U0:
+        for k in range(begin, n):
+            quality[k] = with_clock(quality[k], clock)
     seqs[i] = seq
     stamps[i] = stamp
     msg_ids[i] = msg_id
