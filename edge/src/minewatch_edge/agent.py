@@ -472,6 +472,7 @@ class Agent:
             moment.wall_ns // _MS,
             spool_rows=self._spool.held_rows,
             spool_first=self._spool.owed_from,
+            clock=self._clock.quality,
         )
         for action in actions:
             if isinstance(action, Publish):

@@ -10,7 +10,7 @@ from math import isfinite, nan
 from typing import Any
 
 from minewatch.contracts import Quality
-from minewatch.ingest.kernels.walker import CLOCK, LAST_MS, MSG_ID, NODE_VALUE, REFUSED
+from minewatch.ingest.kernels.walker import LAST_MS, MSG_ID, NODE_VALUE, REFUSED, SENDER_CLOCK
 from minewatch.ingest.registry import Entry, Node
 from minewatch_edge.sparkplug import births, codec
 from minewatch_edge.sparkplug.schema import DataType
@@ -86,7 +86,7 @@ def _take(done: Decoded, metric: Any, node: Node, device: str, fallback_ms: int)
         _take_msg_id(done, metric)
     elif entry.code == NODE_VALUE and entry.name == births.NOTE:
         _take_note(done, metric)
-    elif entry.code == CLOCK:
+    elif entry.code == SENDER_CLOCK:
         _take_clock(done, metric)
     elif entry.code == NODE_VALUE:
         done.node_values[entry.name] = _any_value(metric)

@@ -14,19 +14,18 @@ import numpy as np
 
 from minewatch.contracts import I4, I8, U1, PointInfo
 from minewatch.ingest.intake import Reject
-from minewatch.ingest.kernels.walker import CLOCK, MSG_ID, NODE_VALUE, REFUSED, UNKNOWN
+from minewatch.ingest.kernels.walker import MSG_ID, NODE_VALUE, REFUSED, SENDER_CLOCK, UNKNOWN
 from minewatch.ingest.properties import describe
 from minewatch_edge.sparkplug import births
 from minewatch_edge.sparkplug.codec import Message, Metric
 from minewatch_edge.sparkplug.host_session import NodeState
 from minewatch_edge.sparkplug.schema import NUMERIC, DataType
 
-CLOCK = "minewatch/clock"
 SPOOL_OLDEST = "minewatch/spool_oldest"  # time of the oldest row in milliseconds, from agents that say it
 
 NODE_VALUES = frozenset(
     {births.MSG_ID, births.ACK, births.SPOOL, births.SPOOL_ROWS, births.SPOOL_FIRST, births.VERSION}
-    | {births.INTERVAL, CLOCK, SPOOL_OLDEST}
+    | {births.INTERVAL, births.CLOCK, SPOOL_OLDEST}
 )  # what is kept of the node's own metrics
 _WITHOUT_NUMBER = {
     DataType.DATASET: "data-set",
@@ -211,7 +210,7 @@ class Registry:
         if metric.name == births.MSG_ID and node.extension:
             return Entry(MSG_ID, metric.datatype, metric.name, device)
         if metric.name == births.CLOCK and device:
-            return Entry(CLOCK, metric.datatype, metric.name, device)
+            return Entry(SENDER_CLOCK, metric.datatype, metric.name, device)
         if metric.name.startswith("minewatch/"):
             return Entry(NODE_VALUE, metric.datatype, metric.name, device)
         code = self._point(node, device, metric, stamp_ms, topic, rejects)

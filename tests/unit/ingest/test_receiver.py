@@ -243,7 +243,7 @@ def test_unknown_alias_is_not_delivered() -> None:
     """A message of ours with an alias of no birth is not delivered at all, so that it comes again."""
     into = receiver()
     after(into, gateway()[1])
-    metrics = Metric(alias=10, value=1), Metric(alias=77, value=1.0), Metric(alias=9, value=5)
+    metrics = Metric(alias=12, value=1), Metric(alias=77, value=1.0), Metric(alias=11, value=5)
     raw = encode(Message(metrics, 1, 3))
     found = after(into, [("spBv1.0/mine/DDATA/gw/fan", raw)])
     assert [r.reason for r in found.rejects] == ["unknown-metric"]

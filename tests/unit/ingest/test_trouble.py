@@ -289,7 +289,7 @@ def test_payload_bombs(verb: str, kind: str, reason: str) -> None:
 def test_bounds_let_all_that_is_sound_through() -> None:
     """The largest birth allowed passes; one metric more does not; lies about lengths are protobuf's."""
     bounds = Bounds(IngestSettings(max_birth_metrics=300))
-    points = [PointBirth("d", f"m{i}", "q", "u", "z", 0, 1, 1, 1, (1, 2), "2030-01-01") for i in range(299)]
+    points = [PointBirth("d", f"m{i}", "q", "u", "z", 0, 1, 1, 1, (1, 2), "2030-01-01") for i in range(298)]
     session = EdgeSession("mine", "gw", points, spool="s")
     session.will(1)
     for birth in session.on_subscribed(1):

@@ -107,7 +107,7 @@ def test_aliases_are_unique_across_the_node() -> None:
     made = session()
     made.will(1)
     aliases = [m.alias for _, b in published(made.on_subscribed(2)) for m in b.metrics if m.alias is not None]
-    assert len(aliases) == len(set(aliases)) == 6 + 3 + 1 + 3
+    assert len(aliases) == len(set(aliases)) == 7 + 3 + 1 + 3
     assert min(aliases) == 1
     assert max(aliases) == len(aliases)
 
@@ -121,9 +121,9 @@ def test_data() -> None:
     assert (message.seq, message.timestamp_ms) == (3, 13)
     assert [(m.name, m.datatype) for m in message.metrics] == [("", 0)] * 3
     assert [(m.alias, m.timestamp_ms, m.value) for m in message.metrics] == [
-        (8, 10, 0.5),
-        (9, 12, 1.5),
-        (7, 13, 77),
+        (9, 10, 0.5),
+        (10, 12, 1.5),
+        (8, 13, 77),
     ]
 
 

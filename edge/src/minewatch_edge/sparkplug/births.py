@@ -25,7 +25,7 @@ NOTE = "minewatch/note"
 
 # Aliases of the node's own metrics; those of the devices follow. ACK and SPOOL are commands of the host and
 # keep their names, so that a host can send them before it has read an alias.
-NODE_ALIASES = {MSG_ID: 1, SPOOL_ROWS: 2, VERSION: 3, INTERVAL: 4, SPOOL_FIRST: 5, NOTE: 6}
+NODE_ALIASES = {MSG_ID: 1, SPOOL_ROWS: 2, VERSION: 3, INTERVAL: 4, SPOOL_FIRST: 5, NOTE: 6, CLOCK: 7}
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +167,7 @@ _NODE_TYPES = {
     VERSION: DataType.STRING,
     INTERVAL: DataType.DOUBLE,
     NOTE: DataType.STRING,
+    CLOCK: DataType.INT32,
 }
 
 

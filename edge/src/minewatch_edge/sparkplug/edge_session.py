@@ -66,6 +66,7 @@ class EdgeSession:
             births.VERSION: version,
             births.INTERVAL: float(interval_s),
             births.NOTE: "",
+            births.CLOCK: 0,
         }
         self._ncmd = topics.node_topic(group, "NCMD", node)
         self._state = topics.state_topic(self.primary_host) if self.primary_host else ""
@@ -180,13 +181,19 @@ class EdgeSession:
             self._values[births.MSG_ID] = msg_id
         return Publish(topics.node_topic(self.group, "NDATA", self.node), codec.encode(message))
 
-    def set_node_values(self, now_ms: int, *, spool_rows: int, spool_first: int = 0) -> list[EdgeAction]:
+    def set_node_values(
+        self, now_ms: int, *, spool_rows: int, spool_first: int = 0, clock: int = 0
+    ) -> list[EdgeAction]:
         """Take the node's own figures; return an NDATA when one changed while the node is born.
 
         ``spool_first`` is the lowest id that will come, or be told of by a note (0 = unknown): a host does
-        not wait for ids below it.
+        not wait for ids below it. ``clock`` is how good the clock is: 0 synchronised, 1 holdover, 2 unknown.
         """
-        news: dict[str, Value] = {births.SPOOL_ROWS: spool_rows, births.SPOOL_FIRST: spool_first}
+        news: dict[str, Value] = {
+            births.SPOOL_ROWS: spool_rows,
+            births.SPOOL_FIRST: spool_first,
+            births.CLOCK: clock,
+        }
         changed = {name: value for name, value in news.items() if self._values[name] != value}
         self._values.update(changed)
         if not changed or not self._born:

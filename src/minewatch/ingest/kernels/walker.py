@@ -15,7 +15,7 @@ from minewatch.ingest.kernels.memory import float32_of, float64_of, load8, load3
 TAKEN, ELSE = 0, 1  # status of a message
 
 # codes of an alias in the table, below zero; from zero up it is the index of a point
-UNKNOWN, MSG_ID, REFUSED, NODE_VALUE, CLOCK = -1, -2, -3, -4, -5
+UNKNOWN, MSG_ID, REFUSED, NODE_VALUE, SENDER_CLOCK = -1, -2, -3, -4, -5
 
 # forms in which a value travels
 _NONE, _INT, _LONG, _FLOAT, _DOUBLE, _BOOL = 0, 1, 2, 3, 4, 5
@@ -200,7 +200,7 @@ def walk_message(p, end, base, size, table_point, table_type, n, columns, figure
                     return -1
                 msg_id = np.int64(bits & _LOW32) if form == _INT else np.int64(bits)
                 continue
-            if target == CLOCK:
+            if target == SENDER_CLOCK:
                 if null or (form != _INT and form != _LONG):
                     return -1
                 clock = bits & _LOW32 if form == _INT else bits
