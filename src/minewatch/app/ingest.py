@@ -6,6 +6,7 @@ offline), so that gateways keep their readings in their spools instead of sendin
 
 from __future__ import annotations
 
+import select
 import socket
 import time
 from collections.abc import Callable
@@ -63,13 +64,14 @@ def _hand_over(config: Config, link: Link, stop: Callable[[], bool]) -> None:
     next_status = 0.0
     try:
         while not stop():
-            intake = source.poll(0.05, link.socket)
+            room = bool(select.select([], [link.socket], [], 0)[1])
+            intake = source.poll(0.05 if room else 0.005, link.socket, room=room)
             if intake is not None:
                 link.send(pack_intake(intake, clock.now_ns()))
             for frame in link.receive():
                 if frame.kind == "ack":
                     source.acknowledge([read(Watermark, mark) for mark in frame.body])
-            if time.monotonic() >= next_status:
+            if room and time.monotonic() >= next_status:
                 next_status = time.monotonic() + 1.0
                 link.send(
                     pack("status", {"part": "broker", "problem": source.problem, "metrics": _metrics()})

@@ -105,6 +105,16 @@ class Receiver:
         """Give every gateway up: the connection to the broker is gone."""
         self._follow(self.session.on_disconnected(now_ns // 1_000_000), now_ns)
 
+    def shed(self, gateway: str, count: int, now_ns: int) -> None:
+        """Count messages of a gateway that were not taken because it floods while others send."""
+        counters.REJECTED.labels("flood").inc(count - 1)  # the row counts as one
+        self._reject(Reject(gateway, "flood", f"{count} data messages above the gateway's share"))
+        site, _, name = gateway.partition("/")
+        self.session.dropped(site, name, now_ns // 1_000_000)
+        node = self.registry.nodes.get((site, name))
+        if node is not None:
+            self.gateways.trouble(node, "flood", now_ns)
+
     def collect(self, now_ns: int) -> Intake | None:
         """Return the news since the last call, None when there are none."""
         points, spools = self.registry.take_news()

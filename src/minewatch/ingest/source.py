@@ -6,6 +6,7 @@ broker keeps what comes, within the bounds of its own settings.
 
 from __future__ import annotations
 
+import select
 import socket
 from collections.abc import Sequence
 from random import Random
@@ -16,12 +17,17 @@ import structlog
 from minewatch.contracts import Clock, Watermark
 from minewatch.errors import ConfigError
 from minewatch.ingest import counters
+from minewatch.ingest.backlog import Backlog
 from minewatch.ingest.columns import warm_up
 from minewatch.ingest.intake import Intake, Reject
 from minewatch.ingest.receiver import Receiver
 from minewatch.ingest.settings import IngestSettings
 from minewatch_edge.sparkplug.actions import Publish
 from minewatch_edge.sparkplug.mqtt import Broker, Connection, Tls
+
+AT_ONCE_BYTES = 1 << 20  # payload bytes handed to the core at once
+AT_ONCE = 4_096  # messages handed to the core at once
+STILL_S = 1.0  # the core stands still when it has taken nothing for so long
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +45,8 @@ class MqttSource:
         self._rng = rng or Random(clock.now_ns())  # noqa: S311  # spreads requests, guards no secret
         self._receiver = Receiver(settings, self._rng)
         self._inbox: list[tuple[str, bytes]] = []
+        self._backlog = Backlog(settings.max_backlog_bytes, settings.max_gateway_backlog_bytes)
+        self._handed_s = 0.0
         self._marks: dict[tuple[str, str], Watermark] = {}
         self._marked_ns: dict[str, int] = {}
         self._turn = 0
@@ -55,19 +63,28 @@ class MqttSource:
         """What keeps this source from its readings, in a line; empty when nothing does."""
         return self._connection.problem
 
-    def poll(self, timeout_s: float, wake: socket.socket | None = None) -> Intake | None:
+    def poll(
+        self, timeout_s: float, wake: socket.socket | None = None, *, room: bool = True
+    ) -> Intake | None:
         """Wait for news at most ``timeout_s``; return them, None when there are none.
 
-        It returns early when something came in or ``wake`` can be read.
+        It returns early when something came in or ``wake`` can be read. Without ``room`` for news, messages
+        are only kept, within bounds; beyond them the broker is held back, or a gateway that floods is shed.
         """
         now_ns = self._clock.now_ns()
         others = () if wake is None else (wake,)
         steady_s = self._clock.monotonic_ns() / 1e9
-        self._connection.drive(self._patience(timeout_s, now_ns), steady_s, others)
+        # whoever is alone, or waits for a core that stands still, is held back and loses nothing
+        shedding = len(self._receiver.registry.nodes) > 1 and steady_s - self._handed_s < STILL_S
+        if self._backlog.is_full(shedding=shedding):
+            select.select(others, [], [], 0 if room else timeout_s)
+        else:
+            wait_s = 0.0 if room and self._backlog else self._patience(timeout_s, now_ns)
+            self._connection.drive(wait_s, steady_s, others)
         now_ns = self._clock.now_ns()
-        if self._inbox:
-            messages, self._inbox = self._inbox, []
-            self._receiver.take(messages, now_ns)
+        self._receiver.take(self._next(room, shedding, now_ns), now_ns)
+        if room:
+            self._handed_s = steady_s
         self._receiver.tick(now_ns)
         self._send(now_ns)
         self._watch()
@@ -111,7 +128,7 @@ class MqttSource:
         """Give every gateway up until it is heard again, after what had still come in."""
         now_ns = self._clock.now_ns()
         messages, self._inbox = self._inbox, []
-        self._receiver.take(messages, now_ns)
+        self._receiver.take([*self._backlog.everything(), *messages], now_ns)
         self._receiver.lost(now_ns)
 
     # ---- the rest ---------------------------------------------------------------------------------
@@ -143,6 +160,15 @@ class MqttSource:
                 where="ingest.ca_file, cert_file, key_file",
                 mend="Give readable PEM files, or mqtt:// for a broker without TLS",
             ) from None
+
+    def _next(self, room: bool, shedding: bool, now_ns: int) -> list[tuple[str, bytes]]:
+        """Return the messages whose turn it is; all that came in, as long as nobody has to wait."""
+        messages, self._inbox = self._inbox, []
+        if room and not self._backlog and len(messages) <= AT_ONCE // 4:
+            return messages
+        for gateway, count in self._backlog.add(messages, shedding=shedding).items():
+            self._receiver.shed(gateway, count, now_ns)
+        return self._backlog.take(AT_ONCE_BYTES, AT_ONCE) if room else []
 
     def _patience(self, timeout_s: float, now_ns: int) -> float:
         """Return how long to wait: no longer than until something of our own is due."""

@@ -40,6 +40,7 @@ _NEVER = -(1 << 62)
 _LATE = 16  # a sequence number this far behind may be a repeated message instead of a gap of 240
 _RUN = 2  # so many of those without one in order between them, then it is held to be a gap
 _SLOWER = 12  # times longer between two requests where two agents speak: births do not mend it
+_LOSSY_MS = 10_000
 _STRANGERS = 1_000  # nodes without a birth that are remembered, so that each is asked for it
 
 
@@ -54,6 +55,7 @@ class NodeState:
     held: Held = field(default_factory=Held)
     speaker: Speaker = field(default_factory=Speaker)
     requested_ms: int = _NEVER
+    lossy_ms: int = _NEVER  # until when messages are missing because the caller dropped them
     missed: set[int] = field(default_factory=set)  # numbers that were given up on
     late_at: int = -1  # the number expected when repeated messages began to come
     late: int = 0  # how many came since, without one in order
@@ -170,6 +172,12 @@ class HostSession:
         if found is not None:
             self._schedule(found, now_ms)
 
+    def dropped(self, group: str, node: str, now_ms: int) -> None:
+        """Know that the caller drops data of a node: for seconds a gap is no reason to wait or to ask."""
+        found = self.nodes.get((group, node))
+        if found is not None:
+            found.lossy_ms = now_ms + _LOSSY_MS
+
     def acknowledge(self, group: str, node: str, spool: str, upto: int, now_ms: int) -> Publish:
         """Return the command that tells a node which spool ids the store holds."""
         metrics = (
@@ -273,7 +281,8 @@ class HostSession:
         if not node.held:
             self._waiting[node.group, node.node] = now_ms + self._reorder_ms
         fits = self._reorder.put(node.held, seq, topic, payload)
-        return events + (self._give_up(node, now_ms) if self._reorder_ms <= 0 or not fits else [])
+        at_once = self._reorder_ms <= 0 or not fits or now_ms < node.lossy_ms
+        return events + (self._give_up(node, now_ms) if at_once else [])
 
     def _is_late(self, node: NodeState, seq: int) -> bool:
         """Return whether a message comes after its turn: given up on before, or repeated."""
@@ -314,7 +323,8 @@ class HostSession:
         gap = SequenceGap(node.group, node.node, node.expected, first)
         node.missed = {(node.expected + i) & 255 for i in range((first - node.expected) & 255)}
         events = self._release(node, now_ms)
-        self._schedule(node, now_ms)
+        if now_ms >= node.lossy_ms:
+            self._schedule(node, now_ms)
         return [gap, *events]
 
     def _release(self, node: NodeState, now_ms: int) -> list[HostEvent]:
