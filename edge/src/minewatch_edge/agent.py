@@ -296,14 +296,22 @@ class Agent:
         points = spool_points(self._sampler.points)
         known = len(self._spool.points)
         self._spool.open(points if not known else ())
-        if self._spool.moved_aside is not None:
-            self._problems["spool file"] = f"it was corrupt and is kept as {self._spool.moved_aside}"
+        self._tell_of_file()
         if len(self._spool.points) != known:
             self._session = self._make_session()
             self._was_born = False
             if self._transport.connected:
                 self._transport.drop()
         self._take_identity()
+
+    def _tell_of_file(self) -> None:
+        """Say what became of a spool file that was given up."""
+        if self._spool.moved_aside is not None:
+            self._problems["spool file"] = f"it was corrupt and is kept as {self._spool.moved_aside}"
+        elif self._spool.salvaged:
+            self._problems["spool file"] = "it had vanished"
+        if self._spool.salvaged:
+            self._problems["spool file"] += f"; {self._spool.salvaged}"
 
     def _take_identity(self) -> None:
         self._identity = self._spool.identity
@@ -360,9 +368,8 @@ class Agent:
 
     def _check_identity(self, moment: Moment) -> None:
         """After the file was begun anew, tell the host at once under which name ids come now."""
+        self._tell_of_file()
         if self._spool.identity != self._identity:
-            if self._spool.moved_aside is not None:
-                self._problems["spool file"] = f"it was corrupt and is kept as {self._spool.moved_aside}"
             self._take_identity()
             self._put_figures(moment)
             for action in self._session.rebirth(moment.wall_ns // _MS):

@@ -17,8 +17,8 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import TypeAlias
 
-from minewatch_edge import gaps
-from minewatch_edge.errors import SpoolUnavailable
+from minewatch_edge import gaps, salvage
+from minewatch_edge.errors import SpoolError, SpoolUnavailable
 from minewatch_edge.gaps import Gap
 from minewatch_edge.rows import NO_READINGS, NOTE_PRIORITY, Columns, NewRow, Row, pack, unpack
 from minewatch_edge.spool_file import SpoolFile
@@ -50,6 +50,7 @@ class Spool:
     def __init__(self, path: Path, limits: SpoolLimits | None = None, *, boot: str = "") -> None:
         self.limits = limits or SpoolLimits()
         self.points: tuple[SpoolPoint, ...] = ()
+        self.salvaged = ""  # what became of the rows of a file that was given up
         self._file = SpoolFile(path, full_sync=self.limits.full_sync, max_pages=self.limits.max_pages)
         self._boot = boot
         self._mark = Mark()
@@ -118,13 +119,38 @@ class Spool:
             self.points = tuple(points)
         self._file.open()
         try:
-            with self._file.transaction(full=True) as db:
-                self._load(db)
-                self._register(db)
-                db.execute("UPDATE state SET boot = ?, clean = 0", (self._boot,))
+            try:
+                self._begin()
+            except SpoolUnavailable:
+                if not self._file.is_open:
+                    raise
+                self._file.use_room()
+                self._begin()
         except BaseException:
             self._file.close()
             raise
+        self._file.keep_room()
+
+    def _begin(self) -> None:
+        with self._file.transaction(full=True) as db:
+            fresh = not db.execute("SELECT identity FROM state").fetchone()[0]
+            if fresh:
+                self._take_over(db)
+            self._load(db)
+            self._register(db)
+            db.execute("UPDATE state SET boot = ?, clean = 0", (self._boot,))
+        if fresh:
+            self._file.taken_over()
+
+    def _take_over(self, db: Connection) -> None:
+        """Begin a new file with what can be read of the one that was given up, and note what cannot."""
+        with self._file.former() as source:
+            if source is None:
+                return
+            gap, self.salvaged = salvage.take_over(source, db, self._mark)
+        if gap is not None:
+            self._note_gap(db, gap)
+        log.error("spool %s was given up: %s", self.path, self.salvaged)
 
     def declare(self, points: Sequence[SpoolPoint]) -> None:
         """Register other points while the file is open; no row may be pending that speaks of the old ones."""
@@ -268,10 +294,13 @@ class Spool:
                 f" WHERE id > ? AND id <= ? {which} ORDER BY id LIMIT ?",
                 (after, last, limit),
             ).fetchall()
-        return [
-            Row(key, device, NO_READINGS if note else self._columns(body), note or "")
-            for key, device, body, note in found
-        ]
+        try:
+            return [
+                Row(key, device, NO_READINGS if note else self._columns(body), note or "")
+                for key, device, body, note in found
+            ]
+        except (SpoolError, KeyError) as error:
+            self._file.give_up(f"it holds what is no row: {error}")
 
     def _columns(self, body: bytes) -> Columns:
         columns, indexes = unpack(body), self._indexes
@@ -282,6 +311,15 @@ class Spool:
         upto = min(upto, self.last_id)
         if identity != self.identity or upto <= self._mark.acked_id:
             return 0
+        try:
+            return self._acknowledge(upto)
+        except SpoolUnavailable:
+            if not self._file.is_open:
+                raise
+            self._file.use_room()  # a disk that is full by us must not stay so for ever
+            return self._acknowledge(upto)
+
+    def _acknowledge(self, upto: int) -> int:
         with self._transaction() as db:
             readings = db.execute("SELECT total(n) FROM row WHERE id <= ?", (upto,)).fetchone()[0]
             rows = db.execute("DELETE FROM row WHERE id <= ?", (upto,)).rowcount
@@ -354,6 +392,7 @@ class Spool:
         Notes have no age, and those that tell of gaps are never given up.
         """
         self._ready()
+        self._file.look_for_it()
         gone = self._evict_old(now_ns) if by_age and self.limits.max_age_ns else 0
         for priority in range(NOTE_PRIORITY + 1):
             while self.limits.max_bytes and self._file.used_bytes() > self.limits.max_bytes:
@@ -410,6 +449,7 @@ class Spool:
         """Give a little of the free room back to the disk; meant to be called now and then."""
         self._ready()
         self._file.shrink(_SHRINK_PAGES)
+        self._file.keep_room()
 
     # --- small things ---------------------------------------------------------------------------------------
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import NoReturn
 
 from minewatch_edge.errors import SpoolInUse, SpoolUnavailable
 
@@ -64,7 +66,11 @@ COMMIT;
 # Asked for at every start: files of version 1 exist that lack it.
 _MARKS = "CREATE TABLE IF NOT EXISTS mark (device TEXT PRIMARY KEY, mark TEXT NOT NULL)"
 _VERSION = 2
-_BUSY, _CORRUPT, _NOT_A_DATABASE = 5, 11, 26
+_TAKEN = ".taken"
+_LOG_PAGES = 500
+_ROOM = ".room"
+_ROOM_BYTES = 3_000_000  # more than the log of the database takes, which is 2 MB
+_BUSY, _CORRUPT, _FULL, _NOT_A_DATABASE = 5, 11, 13, 26
 
 
 class SpoolFile:
@@ -78,6 +84,8 @@ class SpoolFile:
         self._db: sqlite3.Connection | None = None
         self._lock: sqlite3.Connection | None = None
         self._full_now = False
+        self._vanished: sqlite3.Connection | None = None
+        self._inode = 0
 
     @property
     def is_open(self) -> bool:
@@ -101,9 +109,13 @@ class SpoolFile:
             self._connect()
         except sqlite3.DatabaseError as error:
             self._drop()
-            if not _is_corrupt(error):
+            if _is_corrupt(error):
+                self._move_aside(str(error))
+            elif _primary_code(error) == _FULL and _beside(self.path, _ROOM).exists():
+                with suppress(OSError):
+                    _beside(self.path, _ROOM).unlink()
+            else:
                 raise SpoolUnavailable(f"{self.path}: {error}") from error
-            self._move_aside(str(error))
             with self.guard():
                 self._connect()
 
@@ -113,6 +125,7 @@ class SpoolFile:
             db.execute(f"PRAGMA max_page_count = {self._max_pages:d}")
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")
         db.execute("PRAGMA journal_mode = WAL")
+        db.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         self.synchronous(full=self.full_sync)
         version = db.execute("PRAGMA user_version").fetchone()[0]
         if version == 0 and not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
@@ -124,6 +137,8 @@ class SpoolFile:
         db.execute(_MARKS)
         if db.execute("SELECT count(*) FROM state").fetchone()[0] != 1:
             raise sqlite3.DatabaseError("malformed: no state")
+        with suppress(OSError):
+            self._inode = self.path.stat().st_ino
 
     def _build(self, script: str) -> None:
         """Make or change tables, all of it or nothing, and on the disk when this returns."""
@@ -166,6 +181,72 @@ class SpoolFile:
                     with suppress(sqlite3.Error):
                         db.execute("ROLLBACK")
                 raise
+
+    def keep_room(self) -> None:
+        """Hold a little of the disk back: on a full one even the deleting of rows needs room."""
+        room = _beside(self.path, _ROOM)
+        if room.exists():
+            return
+        with suppress(OSError):
+            disk = os.statvfs(self.path.parent)
+            size = min(_ROOM_BYTES, disk.f_bavail * disk.f_frsize // 3)
+            with room.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, max(4096, size))
+
+    def use_room(self) -> None:
+        """Give the room held back to the database, and what its log takes."""
+        with suppress(OSError):
+            _beside(self.path, _ROOM).unlink()
+        with self.guard():
+            self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def give_up(self, why: str) -> NoReturn:
+        """Move a file aside that holds what no spool holds; raises SpoolUnavailable."""
+        self._move_aside(why)
+        raise SpoolUnavailable(f"{self.path}: {why}")
+
+    def look_for_it(self) -> None:
+        """Raise SpoolUnavailable when the file is no more where it was opened; it can still be read."""
+        try:
+            there = self.path.stat().st_ino == self._inode
+        except OSError:
+            there = False
+        if there or self._db is None:
+            return
+        self._vanished, self._db = self._db, None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+        log.error("spool %s has vanished: a new one is begun with what it held", self.path)
+        raise SpoolUnavailable(f"{self.path}: the file has vanished")
+
+    @contextmanager
+    def former(self) -> Iterator[sqlite3.Connection | None]:
+        """Give the connection to a file that was given up and not taken over yet; afterwards it is."""
+        aside = self._newest_aside()
+        if self._vanished is not None:
+            yield self._vanished
+        elif aside is None or _beside(aside, _TAKEN).exists():
+            yield None
+        else:
+            with closing(sqlite3.connect(aside, isolation_level=None, timeout=5.0)) as db:
+                yield db
+
+    def taken_over(self) -> None:
+        """Take note that what a file given up held is in the new one."""
+        if self._vanished is not None:
+            with suppress(sqlite3.Error):
+                self._vanished.close()
+            self._vanished = None
+        elif (aside := self._newest_aside()) is not None:
+            with suppress(OSError):
+                _beside(aside, _TAKEN).touch()
+
+    def _newest_aside(self) -> Path | None:
+        number = 1
+        while _beside(self.path, f".corrupt-{number}").exists():
+            number += 1
+        return _beside(self.path, f".corrupt-{number - 1}") if number > 1 else None
 
     def used_bytes(self) -> int:
         """Return the bytes in use inside the file; free pages do not count."""
