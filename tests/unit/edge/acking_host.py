@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
 from minewatch_edge.runtime import moment
 from minewatch_edge.sparkplug import births, codec
@@ -58,6 +60,7 @@ class AckingHost:
         self.repeats = 0
         self.historical = 0
         self.births = 0
+        self.notes: list[dict[str, Any]] = []
         self.delays_ms: list[float] = []
         self._acknowledge = acknowledge
         self._names: dict[tuple[str, str, str], dict[int, str]] = {}
@@ -132,6 +135,26 @@ class AckingHost:
                     self._names[event.group, event.node, event.device] = _names(event.message)
                 case Data() if event.device:
                     self._data(event)
+                case Data():
+                    self._note(event)
+
+    def gap_ids(self) -> set[int]:
+        """Return the ids that will never come, as the gateways told."""
+        return {
+            i for note in self.notes if note["kind"] == "gap" for a, b in note["ids"] for i in range(a, b + 1)
+        }
+
+    def _note(self, event: Data) -> None:
+        names = self._names[event.group, event.node, ""]
+        told = {names[m.alias]: m.value for m in codec.decode(event.payload).metrics}
+        held = self._spools[self._of[event.group, event.node]]
+        if births.NOTE not in told or not held.take(int(told[births.MSG_ID])):
+            return
+        note = json.loads(str(told[births.NOTE]))
+        self.notes.append(note)
+        for first, last in note.get("ids", ()):
+            held.above.update(range(max(first, held.upto + 1), last + 1))
+        held.advance()
 
     def _data(self, event: Data) -> None:
         names = self._names[event.group, event.node, event.device]
