@@ -1,4 +1,8 @@
-"""The agent in an environment that has only its own dependencies: the standard library, paho and protobuf."""
+"""The agent in an environment that has only its own dependencies: the standard library, paho and protobuf.
+
+Two ways: its modules beside the two libraries, and the zipapp that carries them, under a Python that sees
+nothing installed and no environment.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,15 @@ import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
 
 from servers import Server
+from system.running import wait_for
+from unit.edge.acking_host import AckingHost
 
 pytestmark = pytest.mark.system
 
@@ -79,11 +86,13 @@ def test_help_works_alone(site: Path) -> None:
     assert "run|check|status|spool" in done.stdout
 
 
-def test_check_works_alone(site: Path, file: Path) -> None:
+def test_check_works_alone(site: Path, file: Path, iotcore_server: Server) -> None:
     """Every driver of the sample answers."""
+    file.write_text(file.read_text().replace("# port = 1883", f"port = {iotcore_server.port}"))
     done = run(site, "check", "--json", str(file))
     assert done.returncode == 0, done.stderr
-    assert [json.loads(line)["ok"] for line in done.stdout.splitlines()] == [True, True, True]
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [f["ok"] for f in found if f["part"] == "device"] == [True, True, True]
 
 
 def test_run_works_alone(site: Path, file: Path, iotcore_server: Server) -> None:
@@ -102,6 +111,74 @@ def test_run_works_alone(site: Path, file: Path, iotcore_server: Server) -> None
     out, err = process.communicate(timeout=20)
     assert process.returncode == 130, err
     assert json.loads(out)["summary"]["sampled"] > 0
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The zipapp, built anew."""
+    folder = tmp_path_factory.mktemp("app")
+    build = [sys.executable, str(ROOT / "edge/packaging/build.py"), str(folder)]
+    subprocess.run(build, check=True, stdout=subprocess.DEVNULL, timeout=60)
+    return folder / "minewatch-edge.pyz"
+
+
+def alone(app: Path, *arguments: str) -> list[str]:
+    """Return the call of the zipapp in an empty environment."""
+    return ["env", "-i", sys.executable, "-I", "-S", str(app), *arguments]
+
+
+def test_the_zipapp_is_small_and_the_same_each_time(app: Path, tmp_path: Path) -> None:
+    """Under 1 MB; two builds are the same bytes; licences of what it carries are inside."""
+    assert app.stat().st_size < 1_000_000
+    build = [sys.executable, str(ROOT / "edge/packaging/build.py"), str(tmp_path)]
+    subprocess.run(build, check=True, stdout=subprocess.DEVNULL, timeout=60)
+    for made in sorted(tmp_path.iterdir()):
+        assert made.read_bytes() == (app.parent / made.name).read_bytes(), made.name
+    names = zipfile.ZipFile(app).namelist()
+    assert {"LICENSE", "licences/protobuf/LICENSE", "licences/paho-mqtt/edl-v10"} <= set(names)
+    assert not [n for n in names if n.endswith(".so")]
+
+
+def test_the_zipapp_checks_alone(app: Path, file: Path, iotcore_server: Server) -> None:
+    """Every part of the sample answers, under a Python with nothing installed and from any folder."""
+    file.write_text(file.read_text().replace("# port = 1883", f"port = {iotcore_server.port}"))
+    done = subprocess.run(
+        alone(app, "check", "--json", str(file)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd="/",
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert all(json.loads(line)["ok"] for line in done.stdout.splitlines())
+
+
+@pytest.mark.parametrize("bytecode", [True, False], ids=["as built", "another Python"])
+def test_the_zipapp_delivers_alone(
+    app: Path, file: Path, iotcore_server: Server, tmp_path: Path, *, bytecode: bool
+) -> None:
+    """Readings reach a host and are acknowledged, also where the bytecode inside is of another Python."""
+    if not bytecode:
+        foreign = tmp_path / "foreign.pyz"
+        with zipfile.ZipFile(app) as whole, zipfile.ZipFile(foreign, "w", zipfile.ZIP_DEFLATED) as sources:
+            for name in whole.namelist():
+                body = whole.read(name)
+                sources.writestr(name, b"\0\0\r\n" + body[4:] if name.endswith(".pyc") else body)
+        app = foreign
+    file.write_text(file.read_text().replace("# port = 1883", f"port = {iotcore_server.port}"))
+    state = file.parent / "edge.spool.state.json"
+    with AckingHost(iotcore_server.port) as host:
+        process = subprocess.Popen(
+            alone(app, "run", "--json", str(file)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        wait_for("readings at the host", lambda: host.count >= 5 or process.poll() is not None)
+        wait_for("acknowledgements", lambda: json.loads(state.read_text())["acked"] >= 3)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert json.loads(out)["summary"]["acked"] >= 3
 
 
 def test_the_agent_needs_only_what_it_declares(site: Path) -> None:
