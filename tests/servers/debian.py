@@ -1,4 +1,4 @@
-"""A clean Debian root to install into: made once by debootstrap, kept as build/debian-root.tar, unpacked for each use."""
+"""A clean Debian root to install into: made once by debootstrap, kept in build/, unpacked for each use."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The real agent command with one more kind of driver: it writes down each reading before the agent sees it.
 
-Run as a program: reloading_agent.py EDGE_TOML. Devices of kind "logged" take ``log``, a folder where each device
-has a file of lines TIME_MS VALUE LATE_SLOTS; they stop giving readings once that folder has a file "stop".
+Run as a program: reloading_agent.py EDGE_TOML. Devices of kind "logged" take ``log``, a folder where each
+device has a file of lines TIME_MS VALUE LATE_SLOTS; they stop giving readings once it has a file "stop".
 """
 
 from __future__ import annotations

@@ -73,15 +73,15 @@ def ask_spool(config: EdgeConfig, _now_ns: int) -> Sequence[Finding]:
     place, folder = str(path), path.parent
     if not folder.is_dir():
         return [Finding("spool", place, 2, f"there is no folder {folder}", f"mkdir -p {folder}")]
-    target = path if path.exists() else folder
-    if not os.access(target, os.W_OK) or not os.access(folder, os.W_OK):
-        user = _user()
-        return [
-            Finding(
-                "spool", place, 2, f"{target} cannot be written by {user}",
-                f"chown -R {user} {folder}, or run check as the agent's user",
-            )
-        ]  # fmt: skip
+    try:
+        if path.exists():
+            path.open("r+b").close()
+        probe = path.with_name(f"{path.name}.check")
+        probe.write_bytes(b"check")
+        probe.unlink()
+    except OSError as error:
+        mend = f"chown -R {_user()} {folder}, mend the disk, or run check as the agent's user"
+        return [Finding("spool", place, 2, f"it cannot be written: {error.strerror}", mend)]
     free = shutil.disk_usage(folder).free
     wanted = config.spool.max_mb * 1e6 - (path.stat().st_size if path.exists() else 0)
     text = f"it can be written; {free / 1e6:.0f} MB are free"
@@ -97,7 +97,7 @@ def _user() -> str:
 
         return pwd.getpwuid(os.getuid()).pw_name
     except (ImportError, KeyError):
-        return "the agent's user"
+        return "USER"
 
 
 def ask_clock(_config: EdgeConfig, now_ns: int) -> Sequence[Finding]:
