@@ -32,11 +32,16 @@ EXAMPLES = "/usr/share/doc/minewatch-edge/examples"
 
 # The agent needs none of these: test code, code generators, other formats.
 LEFT_OUT = (
-    "paho/mqtt/publish.py", "paho/mqtt/subscribe.py", "google/protobuf/proto_text.py",
-    "google/protobuf/compiler/", "google/protobuf/testdata/", "google/protobuf/util/",
-    "google/protobuf/json_format.py", "google/protobuf/proto_json.py", "google/protobuf/internal/json_format",
-    "google/protobuf/internal/message_benchmark", "google/protobuf/internal/testing_", "google/_upb/",
+    "paho/mqtt/publish.py", "paho/mqtt/subscribe.py", "google/_upb/", "google/protobuf/compiler/",
+    "google/protobuf/testdata/", "google/protobuf/util/", "google/protobuf/json_format.py",
+    "google/protobuf/proto", "google/protobuf/service", "google/protobuf/internal/json_format",
+    "google/protobuf/internal/message_benchmark", "google/protobuf/internal/testing_",
+    *(f"google/protobuf/{name}" for name in (
+        "any", "api_pb2", "duration", "empty_pb2", "field_mask_pb2", "source_context_pb2", "struct_pb2",
+        "timestamp", "type_pb2", "wrappers_pb2", "cpp_features", "java_features",
+    )),
 )  # fmt: skip
+HOST_SIDE = ("minewatch_edge/sparkplug/host_", "minewatch_edge/testing.py")  # the service's half, and fakes
 LICENCES = {"paho-mqtt": "edl-v10", "protobuf": "LICENSE"}
 
 
@@ -53,6 +58,7 @@ def contents() -> dict[str, bytes]:
     found = {
         path.relative_to(EDGE / "src").as_posix(): path.read_bytes()
         for path in sorted((EDGE / "src/minewatch_edge").rglob("*.py"))
+        if not path.relative_to(EDGE / "src").as_posix().startswith(HOST_SIDE)
     }
     for name in LICENCES:
         found.update(_library(name))
@@ -71,20 +77,28 @@ def _library(name: str) -> Iterator[tuple[str, bytes]]:
         if "licenses" in part.parts or part.name in ("LICENSE", "LICENSE.txt"):
             yield f"licences/{name}/{part.name}", Path(str(part.locate())).read_bytes()
         elif part.suffix == ".py" and ".." not in part.parts and not path.startswith(LEFT_OUT):
-            yield path, Path(str(part.locate())).read_bytes()
+            code = Path(str(part.locate())).read_bytes()
+            yield path, ast.unparse(_without_docstrings(code, of_classes=True)).encode("utf-8")
 
 
-def _compiled(name: str, code: bytes) -> bytes:
-    """Return the bytecode that this Python uses without asking for the source; others use the source.
+def _without_docstrings(code: bytes, *, of_classes: bool) -> ast.Module:
+    """Return the tree of a module without its docstrings, which are a third of its size.
 
-    Assertions stay, docstrings go: nobody reads them there and they are a third of the size.
+    Those of our own classes stay: a dataclass without one makes it, at each start.
     """
+    documented = (ast.FunctionDef, ast.AsyncFunctionDef, *((ast.ClassDef,) if of_classes else ()))
     tree = ast.parse(code)
     if ast.get_docstring(tree, clean=False) is not None:
         del tree.body[0]
-    for node in ast.walk(tree):  # not of classes: a dataclass without one makes it, at each start
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and ast.get_docstring(node) is not None:
+    for node in ast.walk(tree):
+        if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
             node.body[0] = ast.copy_location(ast.Pass(), node.body[0])
+    return tree
+
+
+def _compiled(name: str, code: bytes) -> bytes:
+    """Return the bytecode that this Python uses without asking for the source; others use the source."""
+    tree = _without_docstrings(code, of_classes=False)
     made = compile(tree, f"minewatch-edge.pyz/{name}", "exec", dont_inherit=True, optimize=0)
     unchecked = (1).to_bytes(4, "little")
     return importlib.util.MAGIC_NUMBER + unchecked + importlib.util.source_hash(code) + marshal.dumps(made)
