@@ -34,6 +34,9 @@ BENCHES = (
     Bench("replay", "replay"),
     Bench("push", "push"),
     Bench("service", "service"),
+    Bench("edge.agent", "edge_agent"),
+    Bench("edge.wire", "edge_wire"),
+    Bench("conservation", "conservation"),
 )
 
 # name: (smallest or largest allowed, bar); figures without a bar are told without a verdict
@@ -60,6 +63,19 @@ BARS: dict[str, tuple[str, float]] = {
     "detect.change.10000": ("<=", 6.0),
     "detect.change.100000": ("<=", 6.0),
     "detect.change.1000000": ("<=", 6.0),
+    "edge.agent.cpu": ("<=", 60.0),
+    "edge.agent.memory": ("<=", 60.0),
+    "edge.agent.readings": (">=", 9_900),
+    "edge.agent.drain": (">=", 20.0),
+    "edge.agent.drain_live_p99": ("<=", 1_000),
+    "edge.agent.drain_lost": ("<=", 0),
+    "conservation.rounds": (">=", 200),
+    **{
+        f"conservation.{broker}.{store}.{what}": ("<=", 0)
+        for broker in ("mosquitto", "iotcore")
+        for store in ("duckdb", "influxdb")
+        for what in ("lost", "twice", "foreign", "disordered", "raised_twice")
+    },
 }
 LINE = re.compile(
     r"^(?P<name>[a-z]+\.[\w.-]+) (?:(?P<value>-?[\d.eE+-]+) (?P<unit>\S+)|(?P<skip>skipped: .+))$"
