@@ -29,6 +29,8 @@ BENCHES = (
     Bench("wire", "wire"),
     Bench("edge.modbus", "edge_modbus"),
     Bench("edge.start", "edge_start"),
+    Bench("edge.spool", "spool"),
+    Bench("powercut", "powercut"),
     Bench("detect", "detect"),
     Bench("store", "store"),
     Bench("replay", "replay"),
@@ -60,6 +62,15 @@ BARS: dict[str, tuple[str, float]] = {
     "store.duckdb.write_20000": (">=", 500_000),
     "store.duckdb.row_20000": ("<=", 8.0),
     "store.duckdb.buckets": ("<=", 50.0),
+    **{
+        f"powercut.{host}.{what}": ("<=", 0)
+        for host in ("host_normal", "host_full", "service")
+        for what in ("lost_durable", "lost_untold", "twice", "ids_twice")
+    },
+    "powercut.host_full.lost_told": ("<=", 0),
+    "edge.spool.append_normal": (">=", 1_000),
+    "edge.spool.append_full": (">=", 200),
+    "edge.spool.drain_normal": (">=", 4_000),
     "detect.change.10000": ("<=", 6.0),
     "detect.change.100000": ("<=", 6.0),
     "detect.change.1000000": ("<=", 6.0),

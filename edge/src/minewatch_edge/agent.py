@@ -20,6 +20,7 @@ from minewatch_edge.drivers.driver import Driver
 from minewatch_edge.errors import SpoolUnavailable
 from minewatch_edge.gaps import Gap
 from minewatch_edge.outgoing import Outgoing
+from minewatch_edge.ranks import Ranks
 from minewatch_edge.rows import note_row
 from minewatch_edge.sampling import Sampler
 from minewatch_edge.sessions import Sessions
@@ -65,6 +66,7 @@ class Agent:
         """``rejects`` is where drivers put the lines they could not use."""
         self.config = config
         self._sampler = Sampler(drivers, config.reports)
+        self._ranks = Ranks(config, self._sampler.points)
         self._spool = spool
         self._transport = transport
         self._delivery = Delivery(delivery_settings(config))
@@ -141,6 +143,7 @@ class Agent:
         before = self._sampler.points
         self._spool.declare(spool_points([p for driver in drivers for p in driver.points()]))
         self._sampler.replace(drivers, config.reports)
+        self._ranks = Ranks(config, self._sampler.points)
         self._clock.config = config.clock
         self.config, self._spool.limits = config, spool_limits(config)
         renewed = self._delivery.settings != delivery_settings(config)
@@ -161,7 +164,7 @@ class Agent:
         """Do what is due and return when to come again, on the clock that never goes back."""
         now_ns = self._tell_time(moment)
         for row in self._sampler.sample(self._clock):
-            self._waiting.add(row)
+            self._waiting.add(self._ranks.ranked(row))
             self._read_ns[row.device] = moment.mono_ns
         commit_at = self._committed_ns + int(self.config.spool.commit_ms * _MS)
         if self._waiting and (moment.mono_ns >= commit_at or len(self._waiting) >= _COMMIT_ROWS):

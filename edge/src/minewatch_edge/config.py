@@ -21,7 +21,7 @@ from minewatch_edge.tables import Table
 
 _POINT_KEYS = (
     "metric", "quantity", "unit", "low", "high", "interval_s", "resolution", "sentinels", "calibration_due",
-    "deadband", "heartbeat_s",
+    "deadband", "heartbeat_s", "keep_below", "keep_above",
 )  # fmt: skip
 _DEVICE_KEYS = ("id", "zone", "driver", "interval_s", "hang_s", "point")
 _SCHEMES = {"mqtt": 1883, "tcp": 1883, "mqtts": 8883, "ssl": 8883}
@@ -94,6 +94,7 @@ class PointConfig:
     birth: PointBirth
     options: Table
     report: Reporting | None = None
+    near: tuple[float, float] = (float("-inf"), float("inf"))  # readings beyond are kept longest
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,7 +316,10 @@ def _point(table: Table, device: str, zone: str, interval_s: float, keys: tuple[
         sentinels=table.numbers("sentinels"),
         calibration_due=_iso_date(table, due),
     )
-    return PointConfig(birth, table, _report(table, birth.interval_s))
+    near = table.number("keep_below", float("-inf")), table.number("keep_above", float("inf"))
+    if near[0] > near[1]:
+        raise table.error("keep_above", f"{near[1]!r} is below keep_below = {near[0]!r}", "Swap or mend them")
+    return PointConfig(birth, table, _report(table, birth.interval_s), near)
 
 
 def _iso_date(table: Table, value: object) -> str:

@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from minewatch_edge.config import DeviceConfig, EdgeConfig, PointConfig
+from minewatch_edge.ranks import Ranks
+from minewatch_edge.rows import Columns, NewRow
 from minewatch_edge.sparkplug import codec
 from minewatch_edge.spool import SpoolLimits
-from unit.edge.line import CH4, Line
+from minewatch_edge.tables import Table
+from unit.edge.line import CH4, CO, Line
 
 
 @pytest.fixture
@@ -101,6 +105,18 @@ def test_a_note_goes_live_and_again_before_all_history(line: Line) -> None:
     assert [i for i, _, _ in line.got()] == [1, 3]
     line.acknowledge(3)
     assert line.spool.held_rows == 0
+
+
+def test_readings_near_an_alarm_matter_most(tmp_path: Path) -> None:
+    """A row with a reading beyond keep_above, or outside the instrument's range, has priority."""
+    point = PointConfig(CH4, Table({}, "test"), near=(float("-inf"), 0.8))
+    device = DeviceConfig("gas", "face", "simulated", 1.0, (point,), Table({}, "test"))
+    ranks = Ranks(EdgeConfig("s", "g", devices=(device,)), (CH4, CO))
+    rows = [
+        NewRow("gas", Columns([p], [1], [value], [192]))
+        for p, value in ((0, 0.5), (0, 0.9), (0, float("nan")), (1, 400.0), (1, 600.0))
+    ]
+    assert [ranks.ranked(r).priority for r in rows] == [0, 1, 0, 0, 1]
 
 
 def test_a_note_waits_for_the_disk(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from minewatch_edge.errors import SpoolInUse, SpoolUnavailable
 from minewatch_edge.gaps import Gap
-from minewatch_edge.rows import Columns, NewRow, pack
+from minewatch_edge.rows import Columns, NewRow, note_row, pack
 from minewatch_edge.spool import Reject, Spool, SpoolLimits, SpoolPoint
 
 POINTS = (SpoolPoint("d", "a", "{}"), SpoolPoint("d", "b", "{}"))
@@ -182,6 +182,81 @@ def test_a_full_spool_gives_up_the_oldest_and_counts_them(tmp_path: Path) -> Non
     assert held[-1] == (200, 199.0)
     assert held[0][0] == spool.first_id
     assert counters.held == 100 * len(held)
+
+
+def test_a_full_spool_gives_up_what_matters_least_first(tmp_path: Path) -> None:
+    """Ordinary rows go before those with a priority, notes last, and a note tells each id that is gone."""
+    spool = opened(tmp_path / "s", SpoolLimits(max_bytes=150_000))
+    spool.append([note_row({"kind": "alert"})], SECOND)
+    for i in range(2, 200):
+        spool.append([row(float(i), n=100, priority=int(i % 40 == 0))], SECOND)
+        spool.evict(SECOND)
+    held = [r.id for r in spool.unacknowledged(0, 1_000)]
+    assert [i for i in held if i % 40 == 0] == [40, 80, 120, 160]
+    assert held[0] == 1
+    spool.tell_gaps(SECOND)
+    (_, note) = spool.notes(0, 10)
+    told = json.loads(note.note)
+    gone = {i for a, b in told["ids"] for i in range(a, b + 1)}
+    assert gone == set(range(1, 200)) - set(held)
+    assert told["readings"] == spool.counters.evicted == 100 * len(gone)
+    for _ in range(400):  # now nothing but rows that matter, until the oldest of them go too
+        spool.append([row(500.0, n=100, priority=1)], SECOND)
+        spool.evict(SECOND)
+    held = [r.id for r in spool.unacknowledged(0, 1_000)]
+    assert 40 not in held
+    assert held[0] == 1
+    assert [json.loads(n.note)["kind"] for n in spool.notes(0, 10)] == ["alert", "gap"]
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    steps=st.lists(
+        st.tuples(st.sampled_from(["row", "matters", "note", "ack", "evict", "age", "lose", "cut"]),
+                  st.integers(0, 60)),
+        max_size=40,
+    )
+)  # fmt: skip
+def test_every_reading_is_in_one_place(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]
+) -> None:
+    """In any order of events sampled = acked + held + evicted + dropped, and held is there."""
+    path = tmp_path_factory.mktemp("spool") / "s"
+    limits = SpoolLimits(max_bytes=80_000, max_age_ns=20 * SECOND)
+    boot, now, given = 0, 100, 0
+    spool = opened(path, limits, boot="0")
+    for what, number in steps:
+        now += 1
+        if what in ("row", "matters"):
+            spool.append([row(float(now), n=number + 1, priority=int(what == "matters"))], now * SECOND)
+            given += number + 1
+        elif what == "note":
+            spool.append([note_row({"kind": "x", "n": number})], now * SECOND)
+        elif what == "ack":
+            spool.acknowledge(spool.identity, spool.owed_from + number)
+        elif what == "evict":
+            for _ in range(12):
+                spool.append([row(float(now), n=100)], now * SECOND)
+            given += 1_200
+            spool.evict(now * SECOND)
+            spool.tell_gaps(now * SECOND)
+        elif what == "age":
+            now += number
+            spool.evict(now * SECOND)
+        elif what == "lose":
+            spool.count(now * SECOND, lost=Gap("memory", (), number, 0, 1, 2))
+            given += number
+        else:
+            spool._file.close()
+            boot += 1
+            spool = opened(path, limits, boot=str(boot))
+        counters = spool.counters
+        assert counters.sampled == given
+        assert counters.sampled == counters.acked + counters.held + counters.evicted + counters.dropped
+        rows = spool.unacknowledged(0, 10_000)
+        assert counters.held == sum(len(r.columns.points) for r in rows)
+        assert (spool.held_rows, spool.first_id) == (len(rows), rows[0].id if rows else spool.last_id + 1)
+    spool.close()
 
 
 def test_old_readings_are_given_up_by_age(tmp_path: Path) -> None:
