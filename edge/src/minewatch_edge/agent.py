@@ -145,6 +145,7 @@ class Agent:
         self._sampler.replace(drivers, config.reports)
         self._ranks = Ranks(config, self._sampler.points)
         self._clock.config = config.clock
+        self._sampler.resume(self._spool.marks())
         self.config, self._spool.limits = config, spool_limits(config)
         renewed = self._delivery.settings != delivery_settings(config)
         if renewed:

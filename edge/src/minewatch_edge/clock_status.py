@@ -10,15 +10,20 @@ import math
 from typing import NamedTuple
 
 _UNSYNC = 0x40
+_NANO = 0x2000  # the offset is in nanoseconds, else in microseconds
 _LEAPS = {1: "insert", 2: "delete", 3: "under way"}
 
 
 class ClockStatus(NamedTuple):
-    """One answer of the system; ``leap`` is "", "insert" or "delete" (announced), or "under way"."""
+    """One answer of the system; ``leap`` is "", "insert" or "delete" (announced), or "under way".
+
+    ``offset_ms`` is how far the clock is still to be moved, NaN when nobody knows.
+    """
 
     synchronised: bool
     max_error_ms: float
     leap: str = ""
+    offset_ms: float = math.nan
 
 
 NOT_SAID = ClockStatus(False, math.inf)
@@ -43,7 +48,10 @@ def read() -> ClockStatus:
     except (OSError, AttributeError, TypeError):
         return NOT_SAID
     answer = _Timex()
-    return judge(int(ask(ctypes.byref(answer))), int(answer.status), int(answer.maxerror))
+    said = judge(int(ask(ctypes.byref(answer))), int(answer.status), int(answer.maxerror))
+    if not said.synchronised:
+        return said
+    return said._replace(offset_ms=answer.offset * (1e-6 if answer.status & _NANO else 1e-3))
 
 
 def judge(state: int, status: int, max_error_us: int) -> ClockStatus:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from minewatch_edge.clocks import ClockConfig
@@ -18,6 +19,9 @@ from minewatch_edge.sparkplug import topics
 from minewatch_edge.sparkplug.births import PointBirth
 from minewatch_edge.sparkplug.mqtt import Tls
 from minewatch_edge.tables import Table
+
+if TYPE_CHECKING:
+    from minewatch_edge.drivers import Kind
 
 _POINT_KEYS = (
     "metric", "quantity", "unit", "low", "high", "interval_s", "resolution", "sentinels", "calibration_due",
@@ -179,6 +183,11 @@ def _name(table: Table, key: str) -> str:
         raise table.error(key, str(error), "Use letters, digits, - and _ only") from error
 
 
+def broker_of(table: Table, folder: Path) -> BrokerConfig:
+    """Read a table that has the keys of [broker]; a device may have a broker of its own."""
+    return _broker(table, folder)
+
+
 def _broker(table: Table, folder: Path) -> BrokerConfig:
     table.refuse_unknown(
         (
@@ -290,15 +299,14 @@ def _device(table: Table) -> DeviceConfig:
     table.refuse_unknown(_DEVICE_KEYS + kind.device_keys)
     device, zone = _name(table, "id"), table.text("zone", "")
     interval_s = table.number("interval_s", 1.0, least=0.001, most=86_400)
-    points = tuple(
-        _point(point, device, zone, interval_s, kind.point_keys) for point in table.tables("point")
-    )
+    points = tuple(_point(point, device, zone, interval_s, kind) for point in table.tables("point"))
     hang_s = table.number("hang_s", 10.0, least=0.1, most=3_600)
     return DeviceConfig(device, zone, driver, interval_s, points, table, hang_s)
 
 
-def _point(table: Table, device: str, zone: str, interval_s: float, keys: tuple[str, ...]) -> PointConfig:
-    table.refuse_unknown((*_POINT_KEYS, "zone", *keys))
+def _point(table: Table, device: str, zone: str, interval_s: float, kind: Kind) -> PointConfig:
+    table.refuse_unknown((*_POINT_KEYS, "zone", *kind.point_keys))
+    quantity, unit = kind.usual(table) if kind.usual else (None, None)
     low, high = table.number("low", float("-inf")), table.number("high", float("inf"))
     if low >= high:
         raise table.error("high", f"{high!r} is not above low = {low!r}", "Swap or mend them")
@@ -306,8 +314,8 @@ def _point(table: Table, device: str, zone: str, interval_s: float, keys: tuple[
     birth = PointBirth(
         device=device,
         metric=table.text("metric"),
-        quantity=table.text("quantity"),
-        unit=table.text("unit"),
+        quantity=table.text("quantity", quantity),
+        unit=table.text("unit", unit),
         zone=table.text("zone", zone),
         low=low,
         high=high,

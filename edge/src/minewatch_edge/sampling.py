@@ -47,6 +47,7 @@ class _Source:
     polled_ns: int = 0
     missed: int = 0
     jumped: bool = False
+    resumed: bool = False
     outside: set[int] = field(default_factory=set)
 
 
@@ -101,8 +102,11 @@ class Sampler:
         return found
 
     def resume(self, marks: Mapping[str, str]) -> None:
-        """Tell the drivers how far the rows on the disk go, by device."""
+        """Tell each driver, once, how far the rows on the disk go, by device."""
         for source in self._sources:
+            if source.resumed:
+                continue
+            source.resumed = True
             mark = next((marks[name] for name in source.names if name in marks), "")
             if mark and isinstance(source.driver, Resuming):
                 source.driver.resume(mark)

@@ -301,3 +301,22 @@ def test_a_packed_file_cannot_be_followed(tmp_path: Path) -> None:
     made = config.parse(Table(top, "edge.toml"), tmp_path)
     with pytest.raises(EdgeConfigError, match=r"device\[0\]\.file"):
         drivers.make(made.devices[0], tmp_path, lambda _reject: None)
+
+
+def test_a_driver_made_anew_by_a_reload_goes_on_where_the_old_one_was(tmp_path: Path) -> None:
+    """A device that changed in edge.toml neither reads its file again nor skips lines of it."""
+    log = Log(tmp_path)
+    log.write(1, 2)
+    settings = log.settings()
+    spool = Spool(tmp_path / "spool")
+    agent = Agent(settings, [log.driver()], spool, FakeBroker())
+    agent.start(Moment(T0, S))
+    for second in range(2, 5):
+        agent.step(Moment(T0 + second * S, second * S))
+    log.write(3)
+    agent.reconfigure(settings, [log.driver()], Moment(T0 + 5 * S, 5 * S))
+    for second in range(6, 10):
+        agent.step(Moment(T0 + second * S, second * S))
+    values = [v for row in spool.unacknowledged(0, 100) for v in row.columns.values]
+    agent.stop(Moment(T0 + 11 * S, 11 * S))
+    assert values == [1.0, 2.0, 3.0]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from minewatch_edge.drivers import csvfile, modbus, simulated
+from minewatch_edge.drivers import csvfile, modbus, mqtt, serial, simulated, system
 from minewatch_edge.drivers.apart import Apart
 from minewatch_edge.drivers.driver import CheckResult, Driver, Reading
 from minewatch_edge.errors import EdgeConfigError
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from minewatch_edge.config import DeviceConfig
+    from minewatch_edge.tables import Table
 
 __all__ = ["KINDS", "CheckResult", "Driver", "Kind", "Reading", "kind_of", "make", "start"]
 
@@ -27,18 +28,23 @@ class Kind:
     """One kind of driver: what it reads from edge.toml beyond what every device has, and how it is made.
 
     ``inline`` says that a poll never waits for anything; every other kind gets a thread for each device.
+    ``usual`` knows the quantity and unit of a point that does not name them.
     """
 
     make: Callable[[DeviceConfig, Path, Refuse], Driver]
     device_keys: tuple[str, ...] = ()
     point_keys: tuple[str, ...] = ()
     inline: bool = False
+    usual: Callable[[Table], tuple[str, str]] | None = None
 
 
 KINDS: dict[str, Kind] = {
     "simulated": Kind(simulated.make, simulated.DEVICE_KEYS, simulated.POINT_KEYS, inline=True),
     "csv": Kind(csvfile.make, csvfile.DEVICE_KEYS, csvfile.POINT_KEYS, inline=True),
     "modbus": Kind(modbus.make, modbus.DEVICE_KEYS, modbus.POINT_KEYS),
+    "mqtt": Kind(mqtt.make, mqtt.DEVICE_KEYS, mqtt.POINT_KEYS),
+    "serial": Kind(serial.make, serial.DEVICE_KEYS, serial.POINT_KEYS),
+    "system": Kind(system.make, system.DEVICE_KEYS, system.POINT_KEYS, usual=system.usual),
 }
 
 
