@@ -39,10 +39,15 @@ BENCHES = (
     Bench("edge.agent", "edge_agent"),
     Bench("edge.wire", "edge_wire"),
     Bench("conservation", "conservation"),
+    Bench("fuzz", "fuzz"),
 )
 
 # name: (smallest or largest allowed, bar); figures without a bar are told without a verdict
 BARS: dict[str, tuple[str, float]] = {
+    "fuzz.host": (">=", 8_000_000),
+    "fuzz.edge": (">=", 2_000_000),
+    "fuzz.crashes": ("<=", 0),
+    "fuzz.growth": ("<=", 128),
     "start.help": ("<=", 0.3),
     "start.first": ("<=", 40.0),
     "start.warm": ("<=", 8.0),

@@ -77,8 +77,9 @@ def _take(done: Decoded, metric: Any, node: Node, device: str, fallback_ms: int)
         entry = node.aliases.get(metric.alias)
         called = f"alias {metric.alias}"
     else:
-        entry = node.names.get((device, metric.name))
-        called = f"metric {metric.name!r}"
+        name = codec.text(metric.name)
+        entry = node.names.get((device, name))
+        called = f"metric {name!r}"
     if entry is None:
         done.unknown = True
         done.rejects.append(("unknown-metric", f"{called} is in no birth"))
@@ -108,7 +109,7 @@ def _take_note(done: Decoded, metric: Any) -> None:
     if metric.is_null or metric.WhichOneof("value") != "string_value":
         done.rejects.append(("note", "the note is no text"))
         return
-    done.note = metric.string_value
+    done.note = codec.text(metric.string_value)
 
 
 def _take_clock(done: Decoded, metric: Any) -> None:

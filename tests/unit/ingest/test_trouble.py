@@ -341,3 +341,15 @@ def test_births_of_five_thousand_metrics() -> None:
     assert peak < 64 << 20
     into.tick(10 * MS)
     assert gateway(found, "gw").points == 5_000
+
+
+def test_texts_that_are_no_utf8() -> None:
+    """Names and units in another encoding, as older devices send them, are read with a replacement sign."""
+    raw = device_birth(Metric("XY", 1, DataType.DOUBLE, 1, 1.0, properties={"engUnit": "QC"}))[1]
+    odd = raw.replace(b"XY", b"\xffY").replace(b"QC", b"\xb0C")
+    into = receiver()
+    found = after(into, [node_birth(), ("spBv1.0/mine/DBIRTH/plc/pump", odd)])
+    assert [(p.metric, p.unit) for p in found.points.values()] == [("\ufffdY", "\ufffdC")]
+    named = encode(Message((Metric("XY", value=2.0, timestamp_ms=5),), 5, 2)).replace(b"XY", b"\xffY")
+    found = after(into, [("spBv1.0/mine/DDATA/plc/pump", named)])
+    assert found.batch.value.tolist() == [2.0]

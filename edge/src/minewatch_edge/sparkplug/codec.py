@@ -191,12 +191,17 @@ def sequence(raw: bytes) -> int | None:
     return payload.seq if payload.HasField("seq") else None
 
 
+def text(value: str | bytes) -> str:
+    """Return a protobuf string, which comes as bytes when it is no UTF-8; what is none is replaced."""
+    return value if isinstance(value, str) else value.decode("utf-8", "replace")
+
+
 def _decode_metric(source: Any) -> Metric:
     properties = _decode_properties(source.properties) if source.HasField("properties") else {}
     quality = properties.pop(QUALITY, None)
     value, unsupported = _scalar(source, source.datatype)
     return Metric(
-        name=source.name,
+        name=text(source.name),
         alias=source.alias if source.HasField("alias") else None,
         datatype=source.datatype,
         timestamp_ms=source.timestamp if source.HasField("timestamp") else None,
@@ -218,7 +223,9 @@ def _scalar(source: Any, datatype: int) -> tuple[Value, bool]:
     value = getattr(source, which)
     if which in ("int_value", "long_value"):
         return signed(value, datatype), False
-    if isinstance(value, bool | float | str | bytes):
+    if which == "string_value":
+        return text(value), False
+    if isinstance(value, bool | float | bytes):
         return value, False
     return None, True
 
@@ -226,11 +233,11 @@ def _scalar(source: Any, datatype: int) -> tuple[Value, bool]:
 def _nested(source: Any) -> tuple[str, ...]:
     pairs = zip(source.keys, source.values, strict=False)
     return tuple(
-        key for key, v in pairs if v.HasField("propertyset_value") or v.HasField("propertysets_value")
+        text(key) for key, v in pairs if v.HasField("propertyset_value") or v.HasField("propertysets_value")
     )
 
 
 def _decode_properties(source: Any) -> dict[str, Value]:
     """Return the scalar properties; keys without a value are left out."""
     pairs: Iterable[tuple[str, Any]] = zip(source.keys, source.values, strict=False)
-    return {key: None if v.is_null else _scalar(v, v.type)[0] for key, v in pairs}
+    return {text(key): None if v.is_null else _scalar(v, v.type)[0] for key, v in pairs}
