@@ -22,6 +22,7 @@ PROBLEMS = (
     "case-twin",
     "place-taken",
     "flood",
+    "device-dead",
     "gaps",
     "no-rebirth",
     "clock-off",
@@ -40,6 +41,7 @@ class Gateways:
         self._changed: set[int] = set()
         self._problems: dict[tuple[int, str], int] = {}  # slot and word -> until when it is told
         self._unanswered: dict[int, int] = {}
+        self._silent: set[int] = set()  # gateways with a device that does not answer
         self._swept_ns = 0
 
     def heard(self, slots: I8, stamps_ms: I8, now_ns: int) -> None:
@@ -101,7 +103,10 @@ class Gateways:
         self._changed.add(node.slot)
 
     def describe(self, node: Node) -> None:
-        """Note how many points the present births declare."""
+        """Note how many points the present births declare, and whether a device does not answer."""
+        self._silent.discard(node.slot)
+        if node.dead:
+            self._silent.add(node.slot)
         self._infos[node.slot] = replace(self._infos[node.slot], points=len(node.declared))
         self._changed.add(node.slot)
 
@@ -135,6 +140,8 @@ class Gateways:
 
     def _troubles(self, slot: int, offset_ms: float) -> tuple[str, ...]:
         words = {word for of, word in self._problems if of == slot}
+        if slot in self._silent:
+            words.add("device-dead")
         if self._unanswered.get(slot, 0) >= DEAF:
             words.add("no-rebirth")
         if abs(offset_ms) > CLOCK_OFF_MS:

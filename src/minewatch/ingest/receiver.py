@@ -207,8 +207,16 @@ class Receiver:
                 self._reject(Reject(event.topic, event.reason, event.detail))
             elif isinstance(event, Reconnect):
                 self.reconnect = event.why
-            elif not isinstance(event, DeviceDeath):
+            elif isinstance(event, DeviceDeath):
+                self._on_device_death(event)
+            else:
                 self._on_node_event(event, now_ns)
+
+    def _on_device_death(self, event: DeviceDeath) -> None:
+        """Hold a device for offline since the time that its node says."""
+        node = self.registry.nodes[event.group, event.node]
+        node.dead[event.device] = event.timestamp_ms
+        self.gateways.describe(node)
 
     def _on_node_event(
         self, event: NodeDeath | SequenceGap | RebirthAsked | Repeated | Doubted, now_ns: int

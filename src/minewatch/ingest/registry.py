@@ -65,6 +65,9 @@ class Node:
     aliases: dict[int, Entry] = field(default_factory=dict)
     names: dict[tuple[str, str], Entry] = field(default_factory=dict)
     values: dict[str, object] = field(default_factory=dict)
+    dead: dict[str, int] = field(
+        default_factory=dict
+    )  # devices that do not answer -> since when, by the node
     declared: set[int] = field(default_factory=set)  # points of its present births
     dirty: bool = True
 
@@ -129,6 +132,7 @@ class Registry:
         node.aliases.clear()
         node.names.clear()
         node.declared.clear()
+        node.dead.clear()
         node.values = {m.name: m.value for m in message.metrics if m.name in NODE_VALUES}
         spool = node.values.get(births.SPOOL)
         node.extension = births.MSG_ID in node.values and isinstance(spool, str) and bool(spool)
@@ -148,6 +152,7 @@ class Registry:
 
     def device_birth(self, node: Node, device: str, message: Message) -> list[Reject]:
         """Take a DBIRTH: its metrics replace those that the device had before."""
+        node.dead.pop(device, None)
         for alias in [a for a, e in node.aliases.items() if e.device == device]:
             del node.aliases[alias]
         gone = [k for k in node.names if k[0] == device]

@@ -1,5 +1,5 @@
 """Every module of checks: importing this one fills the frame."""
 
-from conformance.sparkplug import edge_births
+from conformance.sparkplug import edge_births, host_nodes, host_state
 
-__all__ = ["edge_births"]
+__all__ = ["edge_births", "host_nodes", "host_state"]

@@ -11,6 +11,7 @@ const PROBLEMS: Record<string, Key> = {
   'case-twin': 'gwCaseTwin',
   'place-taken': 'gwPlaceTaken',
   flood: 'gwFlood',
+  'device-dead': 'gwDeviceDead',
   gaps: 'gwGaps',
   'no-rebirth': 'gwNoRebirth',
   'clock-off': 'gwClockOff',

@@ -80,6 +80,7 @@ export const en = {
   gwCaseTwin: 'A name differs from another one by upper and lower case only: rename one',
   gwPlaceTaken: 'Another gateway on line declares the same sensors',
   gwFlood: 'It sends more than can be taken: part was refused so that others are heard',
+  gwDeviceDead: 'A device behind it does not answer',
   gwGaps: 'Messages are lost on the way: check the network and the broker’s queue',
   gwNoRebirth: 'It does not answer when asked to declare itself again',
   gwClockOff: 'Its clock is off by more than 2 s: check its time synchronisation',
