@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,6 +106,26 @@ def test_a_note_goes_live_and_again_before_all_history(line: Line) -> None:
     assert [i for i, _, _ in line.got()] == [1, 3]
     line.acknowledge(3)
     assert line.spool.held_rows == 0
+
+
+def test_a_spool_that_vanishes_is_begun_anew_with_what_it_held(tmp_path: Path) -> None:
+    """The folder is deleted under a running agent: rows keep their ids and arrive, and status says it."""
+    line = Line(tmp_path / "var")
+    line.sample(1.0, 2.0)
+    identity = line.spool.identity
+    shutil.rmtree(tmp_path / "var")
+    line.pass_(3.0)
+    line.sample(3.0)
+    problem = line.agent.state(line.now).problems["spool file"]
+    assert problem == "it had vanished; 2 rows of it were taken over, 0 readings are lost"
+    assert line.spool.identity == identity
+    line.connect()
+    line.pass_(0.2)
+    assert line.values() == [1.0, 2.0, 3.0]
+    assert [i for i, _, _ in line.got()][:2] == [1, 2]
+    line.acknowledge(line.spool.last_id)
+    assert line.spool.held_rows == 0
+    line.agent.stop(line.now)
 
 
 def test_readings_near_an_alarm_matter_most(tmp_path: Path) -> None:
