@@ -98,7 +98,9 @@ def _check(settings: EdgeConfig, options: argparse.Namespace) -> int:
             shown = {"part": finding.part, "place": finding.place, "ok": finding.fault < 2}
             _print({**shown, "level": finding.word, "text": finding.text, "mend": finding.mend})
         else:
-            print(f"{finding.word.upper():<8} {finding.place}: {words.printable(finding.text)}", flush=True)
+            print(
+                f"{finding.word.upper():<8} {words.printable(f'{finding.place}: {finding.text}')}", flush=True
+            )
             if finding.mend:
                 print(f"{'':<8} -> {finding.mend}", flush=True)
 

@@ -59,7 +59,10 @@ def status(found: Mapping[str, Any], age_s: float) -> str:
         ("rejected", f"{count(found.get('rejected', 0))} lines of a source"),
         ("waiting", f"{count(found.get('waiting', 0))} readings for the disk"),
         ("sent again", f"{count(found.get('resends', 0))} times"),
-        ("clock", f"readings {span(found.get('clock_ahead_s', 0.0))} ahead of it"),
+        (
+            "clock",
+            f"{found.get('clock', 'unknown')}, readings {span(found.get('clock_ahead_s', 0.0))} ahead of it",
+        ),
     ]
     for device, age in found.get("devices", {}).items():
         last = "no reading yet" if age is None else f"last reading {span(age + age_s)} ago"

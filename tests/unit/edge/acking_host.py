@@ -165,7 +165,7 @@ class AckingHost:
             return
         self.historical += any(m.is_historical for m in metrics)
         for metric in metrics:
-            if names[metric.alias] == births.MSG_ID:
+            if names[metric.alias].startswith("minewatch/"):
                 continue
             with self._lock:
                 self._readings[event.device, names[metric.alias], metric.timestamp_ms, metric.value] += 1
