@@ -77,7 +77,7 @@ def test_the_devices_that_stand_as_examples_load(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x", encoding="utf-8")
     full = load(tmp_path, text)
-    assert {device.driver for device in full.devices} >= {"simulated", "csv", "modbus"}
+    assert {device.driver for device in full.devices} >= {"simulated", "csv", "modbus", "opcua"}
     for device in full.devices:
         drivers.make(device, tmp_path, lambda _reject: None).close()
 

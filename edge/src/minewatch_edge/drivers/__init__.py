@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from minewatch_edge.drivers import csvfile, modbus, mqtt, serial, simulated, system
+from minewatch_edge.drivers import csvfile, modbus, mqtt, opcua, serial, simulated, system
 from minewatch_edge.drivers.apart import Apart
 from minewatch_edge.drivers.driver import CheckResult, Driver, Reading
 from minewatch_edge.errors import EdgeConfigError
@@ -45,6 +45,7 @@ KINDS: dict[str, Kind] = {
     "mqtt": Kind(mqtt.make, mqtt.DEVICE_KEYS, mqtt.POINT_KEYS),
     "serial": Kind(serial.make, serial.DEVICE_KEYS, serial.POINT_KEYS),
     "system": Kind(system.make, system.DEVICE_KEYS, system.POINT_KEYS, usual=system.usual),
+    "opcua": Kind(opcua.make, opcua.DEVICE_KEYS, opcua.POINT_KEYS),
 }
 
 
