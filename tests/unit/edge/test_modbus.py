@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import math
+import socket
 import struct
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymodbus.constants import ExcCodes
 
@@ -286,6 +288,55 @@ def test_rtu_frames_through_a_serial_server() -> None:
     wrong.close()
     driver.close()
     peer.stop()
+
+
+def test_a_connection_that_was_closed_while_idle_is_no_fault(peer: ModbusPeer) -> None:
+    """The next poll connects again and gives its readings; no error, no gap."""
+    peer.set(0, [7])
+    driver = modbus(peer, [{"register": 0}])
+    driver.poll(T0)
+    peer.stop()
+    peer.start()
+    assert [r.value for r in driver.poll(T0 + S)] == [7.0]
+    driver.close()
+
+
+@pytest.mark.parametrize("framing", ["tcp", "rtu"])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.binary(max_size=40), min_size=1, max_size=3), st.booleans())
+def test_bytes_that_are_no_answer_are_never_a_reading(framing: str, parts: list[bytes], headed: bool) -> None:
+    """Whatever a peer sends, a poll gives a bad reading or a DriverError in time; check never raises."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(0.3)
+        port = listening.getsockname()[1]
+
+        def answer() -> None:
+            for part in parts * 2:
+                try:
+                    peer, _ = listening.accept()
+                except OSError:
+                    return
+                with peer:
+                    peer.settimeout(1.0)
+                    asked = peer.recv(300)
+                    # With the header of an answer the rest reaches the decoder of registers.
+                    head = (
+                        asked[:4] + bytes([0, len(part) + 3, 1, 3, 77])
+                        if headed and framing == "tcp"
+                        else b""
+                    )
+                    peer.sendall(head + part)
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        driver = modbus(ModbusPeer(port=port), [{"register": 0}], framing=framing, timeout_s=0.05)
+        for turn in range(2):
+            with suppress(DriverError):
+                assert [r.quality for r in driver.poll(T0 + turn * S)] == [BAD]
+        (said,) = driver.check(T0)
+        assert said.text
+        driver.close()
+    thread.join(5.0)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import socket
 import sys
 import threading
 import time
@@ -344,6 +345,32 @@ def test_a_server_that_freezes_is_told_and_read_again() -> None:
     finally:
         peer.thaw()
         peer.stop()
+
+
+@pytest.mark.parametrize(
+    "answer", [b"HTTP/1.0 400\r\n\r\n", bytes(64), b"ACKF\x1c\0\0\0" + b"\xff" * 20, b""]
+)
+def test_another_kind_of_server_is_told(answer: bytes) -> None:
+    """What listens there is no OPC UA server: an error in time with place and mend; check never raises."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            for _ in range(2):
+                peer, _ = listening.accept()
+                with peer:
+                    peer.recv(1000)
+                    peer.sendall(answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        port = listening.getsockname()[1]
+        with Asked(f"opc.tcp://127.0.0.1:{port}", ["i=2258"], timeout_s=1.0) as asked:
+            with pytest.raises(DriverError, match=f"127.0.0.1:{port}") as caught:
+                asked.driver.poll(moment().wall_ns)
+            assert caught.value.mend
+            (said,) = asked.driver.check(moment().wall_ns)
+            assert not said.ok
+        thread.join(5.0)
 
 
 def test_what_does_not_change_is_given_again_once_an_interval(peer: OpcuaPeer) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pymodbus import FramerType, ModbusException
+from pymodbus import FramerType
 from pymodbus.client import ModbusTcpClient
+from pymodbus.exceptions import ConnectionException
 
 from minewatch_edge.drivers.modbus_registers import BIT_TABLES
 from minewatch_edge.errors import DriverError
@@ -79,9 +80,12 @@ class Line:
                 mend="Raise interval_s or lower timeout_s of the devices that share it",
             )
         try:
-            return self._read(unit_id, table, address, count, timeout_s)
-        except (ModbusException, OSError) as error:
-            # A late answer must not be taken for that of the next question.
+            return self._again_if_closed(unit_id, table, address, count, timeout_s)
+        except (Refused, DriverError):
+            raise
+        except Exception as error:
+            # A late answer must not be taken for that of the next question; and the library raises all sorts
+            # of errors (struct.error, IndexError) for bytes that are no answer.
             self._drop()
             raise self._silent(unit_id, timeout_s) from error
         finally:
@@ -91,6 +95,19 @@ class Line:
         """Close the connection; the next read opens it again."""
         with self.lock:
             self._drop()
+
+    def _again_if_closed(
+        self, unit_id: int, table: str, address: int, count: int, timeout_s: float
+    ) -> Sequence[int]:
+        """Read; once more when the device had closed the connection meanwhile, as many do when idle."""
+        made = self.made
+        try:
+            return self._read(unit_id, table, address, count, timeout_s)
+        except (ConnectionException, OSError):
+            self._drop()
+            if self.made != made:
+                raise
+            return self._read(unit_id, table, address, count, timeout_s)
 
     def _read(self, unit_id: int, table: str, address: int, count: int, timeout_s: float) -> Sequence[int]:
         client = self._connected(timeout_s)
@@ -103,7 +120,8 @@ class Line:
         if answer.isError():
             raise Refused(int(answer.exception_code))
         words: list[int] = answer.bits if table in BIT_TABLES else answer.registers
-        if len(words) < count:
+        expected = (count + 7) // 8 * 8 if table in BIT_TABLES else count
+        if len(words) != expected:
             self._drop()
             raise DriverError(
                 f"{self.where}: unit {unit_id} answers {len(words)} of {count} registers",

@@ -217,7 +217,8 @@ class Link:
 
         try:
             return asyncio.run_coroutine_threadsafe(bounded(), self._loop).result(server.timeout_s + _GRACE_S)
-        except (TimeoutError, asyncio.CancelledError, UaError, OSError, ValueError) as error:
+        except (Exception, asyncio.CancelledError) as error:
+            # All sorts: bytes that are no answer raise struct.error and the like in the library.
             told = _told(error, server)
             self.lost = self.lost or told.what
             raise told from error
@@ -240,9 +241,14 @@ def _told(error: BaseException, server: Server) -> DriverError:
             f"{where}: no connection to the OPC UA server ({error.strerror or error})",
             mend="Look at its power and network cable, and at url in edge.toml",
         )
+    if isinstance(error, ValueError):
+        return DriverError(
+            f"{where}: the certificates do not fit ({error})",
+            mend="Mend cert_file, key_file and server_cert_file",
+        )
     return DriverError(
-        f"{where}: the certificates do not fit ({error})",
-        mend="Mend cert_file, key_file and server_cert_file",
+        f"{where}: the server gives no usable answer ({type(error).__name__}: {error})",
+        mend="Look whether an OPC UA server listens there",
     )
 
 
