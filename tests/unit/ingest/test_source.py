@@ -37,11 +37,10 @@ class StepClock:
 class Gateway:
     """An edge session on a connection of its own."""
 
-    def __init__(self, port: int, clock: StepClock, name: str = "gw") -> None:
+    def __init__(self, port: int, clock: StepClock, name: str = "gw", points: int = 1) -> None:
         self.clock = clock
-        self.session = EdgeSession(
-            "mine", name, [PointBirth("fan", "rpm", "count", "1")], primary_host="minewatch", spool="s-1"
-        )
+        born = [PointBirth("fan", "rpm" if i == 0 else f"m-{i}", "count", "1") for i in range(points)]
+        self.session = EdgeSession("mine", name, born, primary_host="minewatch", spool="s-1")
         self.seen: list[EdgeAction] = []
         self.connection = Connection(Broker("127.0.0.1", port, name, retry_min_s=0.1), self)
         self.count = 0
@@ -94,8 +93,8 @@ class Bench:
     def new_source(self) -> MqttSource:
         return MqttSource(IngestSettings.model_validate(self.options), self.clock, rng=Random(1))
 
-    def gateway(self, name: str = "gw") -> Gateway:
-        self.gateways.append(Gateway(self.port, self.clock, name))
+    def gateway(self, name: str = "gw", points: int = 1) -> Gateway:
+        self.gateways.append(Gateway(self.port, self.clock, name, points))
         return self.gateways[-1]
 
     def until(self, holds: Callable[[], bool]) -> None:
@@ -137,6 +136,39 @@ def test_end_to_end(broker: Server) -> None:
         bench.source.acknowledge([Watermark("mine/gw", "s-1", upto)])
     bench.until(lambda: Acknowledged("s-1", 1000) in gateway.seen)
     assert len([a for a in gateway.seen if isinstance(a, Acknowledged)]) == 1
+    bench.close()
+
+
+def test_births_of_five_thousand_metrics(broker: Server) -> None:
+    """A device of 5,000 metrics is born and sends through each broker, whose payload limits hold it."""
+    bench = Bench(broker.port)
+    gateway = bench.gateway(points=5_000)
+    bench.until(lambda: gateway.session.born and len(bench.source.known().points) == 5_000)
+    gateway.send(3)
+    bench.until(lambda: bench.ids() == [1, 2, 3])
+    assert [g.points for g in bench.source.known().gateways] == [5_000]
+    assert [r for found in bench.got for r in found.rejects] == []
+    bench.close()
+
+
+def test_host_and_gateway_walk_to_the_second_broker(mosquitto_server: Server, iotcore_server: Server) -> None:
+    """When the first broker dies the host goes to the next; a gateway that follows is heard there."""
+    ports = (mosquitto_server.port, iotcore_server.port)
+    bench = Bench(
+        ports[0], brokers=[f"mqtt://127.0.0.1:{p}" for p in ports], retry_min_s=0.02, retry_max_s=0.1
+    )
+    first = bench.gateway()
+    bench.until(lambda: first.session.born and bool(bench.source.known().points))
+    mosquitto_server.kill()
+    bench.until(lambda: bench.source.online and bench.source._connection.broker.port == ports[1])
+    assert [g.online for g in bench.source.known().gateways] == [False]
+    bench.gateways.clear()
+    first.connection.stop()
+    bench.port = ports[1]
+    second = bench.gateway()  # the same gateway at the next of its brokers
+    bench.until(lambda: second.session.born and [g.online for g in bench.source.known().gateways] == [True])
+    second.send(2)
+    bench.until(lambda: bench.ids() == [1, 2])
     bench.close()
 
 
