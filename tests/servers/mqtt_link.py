@@ -19,7 +19,7 @@ KINDS = {
     13: "PINGRESP", 14: "DISCONNECT",
 }  # fmt: skip
 _SLICE_S = 0.01
-_BUFFER = 8_192  # of each socket here: what the link holds must not look like what it has carried
+_BUFFER = 2_048  # of each socket here: what the link holds must not look like what it has carried
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class MqttLink:
     packets: list[Packet] = field(default_factory=list)
     port: int = 0
     open_now: int = 0
-    most_open: int = 0
+    sessions: int = 0
     carried: int = 0
 
     def count(self, kind: str, topic: str = "") -> int:
@@ -105,12 +105,12 @@ class MqttLink:
             socket.create_connection(("127.0.0.1", self.target)) as broker,
         ):
             self.open_now += 1
-            self.most_open = max(self.most_open, self.open_now)
             try:
                 self._pass_on(number, client, broker)
             finally:
                 self.open_now -= 1
                 if _is_session(self.packets, number):
+                    self.sessions -= 1
                     self.packets.append(Packet(number, up=True, kind="CLOSED"))
 
     def _pass_on(self, number: int, client: socket.socket, broker: socket.socket) -> None:
@@ -131,7 +131,9 @@ class MqttLink:
                     self.carried += len(data)
                     if self.rate:
                         next_up = max(next_up, time.monotonic() - _SLICE_S) + len(data) / self.rate
-                self.packets.extend(parser.feed(data))
+                for packet in parser.feed(data):
+                    self.sessions += packet.kind == "CONNECT"
+                    self.packets.append(packet)
                 other.sendall(data)
 
 

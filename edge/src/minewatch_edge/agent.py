@@ -23,7 +23,7 @@ from minewatch_edge.outgoing import Outgoing
 from minewatch_edge.ranks import Ranks
 from minewatch_edge.rows import note_row
 from minewatch_edge.sampling import Sampler
-from minewatch_edge.sessions import Sessions
+from minewatch_edge.sessions import Sessions, contest
 from minewatch_edge.settings import delivery_settings, spool_limits
 from minewatch_edge.sparkplug.actions import (
     Acknowledged,
@@ -109,9 +109,7 @@ class Agent:
         """End in order: what was sampled is committed, the host is told, the spool is closed."""
         now_ns = self._clock.advance(moment)
         self._commit(now_ns, moment)
-        if self._session.born:
-            self._transport.publish(self._session.death(moment.wall_ns // _MS))
-        self._was_born = False
+        self.leave(moment)
         try:
             self._spool.count(now_ns, sent=self._outgoing.uncounted, lost=self._untold)
             self._outgoing.uncounted, self._untold = 0, None
@@ -152,14 +150,24 @@ class Agent:
             self._delivery = Delivery(delivery_settings(config))
         if transport is None and before == self._sampler.points and not renewed:
             return
-        if self._session.born:
-            self._transport.publish(self._session.death(moment.wall_ns // _MS))
-        self._was_born = False
+        born = self.leave(moment)
         leave = transport is None
         self._transport = transport or self._transport
         self._session = self._make_session()
         if leave and self._transport.connected:
-            self._transport.drop()
+            self._transport.drop(with_will=True, silent=not born)
+
+    @property
+    def born(self) -> bool:
+        """Whether births are out on this connection."""
+        return self._session.born
+
+    def leave(self, moment: Moment) -> bool:
+        """Say the NDEATH that comes before an intended disconnect; False when no birth was out."""
+        if born := self._session.born:
+            self._transport.publish(self._session.death(moment.wall_ns // _MS))
+        self._was_born = False
+        return born
 
     def step(self, moment: Moment) -> int:
         """Do what is due and return when to come again, on the clock that never goes back."""
@@ -185,7 +193,8 @@ class Agent:
 
     def state(self, moment: Moment) -> AgentState:
         """Return how everything is."""
-        problems = {**self._problems, **self._sampler.problems()}
+        warnings = self._transport.warnings(moment.wall_ns)
+        problems = {**self._problems, **self._sampler.problems(), **warnings}
         if self._transport.problem:
             problems["broker"] = self._transport.problem
         elif not self._session.host_online:
@@ -199,12 +208,9 @@ class Agent:
             connected=self._transport.connected,
             online=self._session.born,
             host_online=self._session.host_online,
-            points=len(self._sampler.points),
-            counters=self._spool.counters,
-            held_rows=self._spool.held_rows,
             waiting=self._waiting.readings,
             resends=self._delivery.resends,
-            spool=self._spool.identity,
+            **states.spooled(self._spool),
             **states.sampling(self._clock, self._sampler),
             problems=problems,
             devices=states.ages((p.device for p in self._sampler.points), self._read_ns, moment.mono_ns),
@@ -213,7 +219,6 @@ class Agent:
             rejects_waiting=len(self._rejects),
             rejects_capacity=_REJECTS_WAITING,
             spool_bytes=self._spool_bytes,
-            spool_capacity_bytes=self._spool.limits.max_bytes,
         )
 
     # --- what the connection asks and tells -----------------------------------------------------------------
@@ -259,10 +264,7 @@ class Agent:
         elif not told:
             broker = self.config.broker
             name = broker.client_id or f"{self.config.site}-{self.config.gateway}"
-            self._problems["session"] = (
-                f"the broker ends each connection within seconds ({why}): another agent or program"
-                f" seems to use the client id {name!r}; give each gateway a site and id of its own"
-            )
+            self._problems["session"] = contest(name, why)
             log.error("%s", self._problems["session"])
 
     def _perform(self, actions: Iterable[EdgeAction], moment: Moment) -> None:
@@ -281,13 +283,14 @@ class Agent:
                 case HostOffline():
                     log.warning("the host is offline; readings are spooled")
                     self._was_born = False
-                    self._transport.drop()
+                    self._transport.drop(with_will=True)
                 case Refused():
                     log.debug("%s refused (%s): %s", action.topic, action.reason, action.detail)
         if self._session.born and (restart or not self._was_born):
             if not self._was_born:
                 self._sessions_begun += 1
                 self._sessions.began(moment.mono_ns)
+                self._outgoing.link.begin(moment.mono_ns, self.config.spool.resend_share)
                 if not self._sessions.contested:
                     log.info("online with %d rows held", self._spool.held_rows)
             self._was_born = True
@@ -305,7 +308,7 @@ class Agent:
             self._session = self._make_session()
             self._was_born = False
             if self._transport.connected:
-                self._transport.drop()
+                self._transport.drop(silent=True)
         self._take_identity()
 
     def _tell_of_file(self) -> None:
@@ -376,9 +379,7 @@ class Agent:
         if self._spool.identity != self._identity:
             self._take_identity()
             self._put_figures(moment)
-            for action in self._session.rebirth(moment.wall_ns // _MS):
-                if isinstance(action, Publish):
-                    self._transport.publish(action)
+            self._outgoing.publish(self._session.rebirth(moment.wall_ns // _MS))
             self._delivery.begin(self._spool.first_id, self._spool.last_id, moment.mono_ns)
 
     def _bear_refusal(self, moment: Moment) -> None:
@@ -402,8 +403,6 @@ class Agent:
             return
         self._unsettled = None
         self._delivery.held(self._spool.first_id, moment.mono_ns)
-
-    # --- sending --------------------------------------------------------------------------------------------
 
     def _tell_gaps(self, moment: Moment) -> None:
         """Have the host told what was lost."""
@@ -444,6 +443,8 @@ class Agent:
         if self._sessions.lives(moment.mono_ns):
             self._problems.pop("session", None)
             log.warning("the connection lasts again")
+        if not self._waiting:
+            self._outgoing.bury(self._sampler.silent(), moment)
         spool = self._spool
         if self._delivery.stalled(moment.mono_ns):
             log.warning("no acknowledgement after row %d; sending again from there", spool.first_id - 1)
@@ -485,9 +486,7 @@ class Agent:
             spool_first=self._spool.owed_from,
             clock=self._clock.quality,
         )
-        for action in actions:
-            if isinstance(action, Publish):
-                self._transport.publish(action)
+        self._outgoing.publish(actions)
 
     def _next_due(self, moment: Moment, commit_at: int) -> int:
         poll_ns = self._clock.poll_ns

@@ -28,6 +28,11 @@ _POINT_KEYS = (
     "deadband", "heartbeat_s", "keep_below", "keep_above",
 )  # fmt: skip
 _DEVICE_KEYS = ("id", "zone", "driver", "interval_s", "hang_s", "point")
+_OF_ONE_BROKER = ("url", "host", "port", "tls", "fallback", "host_wait_s", "return_s")
+_FALLBACK_KEYS = (
+    "url", "host", "port", "tls", "username", "password_file", "password_env", "ca_file", "cert_file",
+    "key_file",
+)  # fmt: skip
 _SCHEMES = {"mqtt": 1883, "tcp": 1883, "mqtts": 8883, "ssl": 8883}
 
 
@@ -46,6 +51,9 @@ class BrokerConfig:
     protocol: int = 4
     primary_host: str = "minewatch"
     acknowledgement: bool = True
+    host_wait_s: float = 10.0
+    return_s: float = 600.0
+    fallback: tuple[BrokerConfig, ...] = ()
 
     def password(self, environment: Mapping[str, str] = os.environ) -> str:
         """Return the password from its file or variable; raise EdgeConfigError when it is not there."""
@@ -80,6 +88,7 @@ class SpoolConfig:
     commit_ms: float = 10.0
     resend_s: float = 10.0
     resend_per_s: float = 20_000.0
+    resend_share: float = 0.5
     memory_readings: int = 100_000
 
 
@@ -192,7 +201,8 @@ def _broker(table: Table, folder: Path) -> BrokerConfig:
     table.refuse_unknown(
         (
             "url", "host", "port", "client_id", "username", "password_file", "password_env", "tls", "ca_file",
-            "cert_file", "key_file", "keepalive_s", "protocol", "primary_host", "acknowledgement",
+            "cert_file", "key_file", "keepalive_s", "protocol", "primary_host", "acknowledgement", "fallback",
+            "host_wait_s", "return_s",
         )
     )  # fmt: skip
     host, port, secure = _address(table)
@@ -214,7 +224,24 @@ def _broker(table: Table, folder: Path) -> BrokerConfig:
         protocol=table.whole("protocol", 4, least=4, most=5),
         primary_host=table.text("primary_host", "minewatch"),
         acknowledgement=table.flag("acknowledgement", True),
+        host_wait_s=table.number("host_wait_s", 10.0, least=1, most=3600),
+        return_s=table.number("return_s", 600.0, least=1, most=86_400),
+        fallback=_fallbacks(table, folder),
     )
+
+
+def _fallbacks(table: Table, folder: Path) -> tuple[BrokerConfig, ...]:
+    """Return the further brokers: each has an address of its own and else what the first one has."""
+    if not table.values.get("fallback"):
+        return ()
+    shared = {k: v for k, v in table.values.items() if k not in _OF_ONE_BROKER}
+    found = []
+    for further in table.tables("fallback"):
+        further.refuse_unknown(_FALLBACK_KEYS)
+        password = {"password_file", "password_env"}
+        kept = {k: v for k, v in shared.items() if k not in password or not password & further.values.keys()}
+        found.append(_broker(Table({**kept, **further.values}, further.file, further.path), folder))
+    return tuple(found)
 
 
 def _address(table: Table) -> tuple[str, int, bool]:
@@ -246,7 +273,17 @@ def _file(table: Table, key: str, folder: Path) -> Path | None:
 def _spool(table: Table, folder: Path) -> SpoolConfig:
     usual = SpoolConfig()
     table.refuse_unknown(
-        ("path", "max_mb", "max_age_h", "sync", "commit_ms", "resend_s", "resend_per_s", "memory_readings")
+        (
+            "path",
+            "max_mb",
+            "max_age_h",
+            "sync",
+            "commit_ms",
+            "resend_s",
+            "resend_per_s",
+            "resend_share",
+            "memory_readings",
+        )
     )
     return SpoolConfig(
         path=folder / table.text("path", str(usual.path)),
@@ -256,6 +293,7 @@ def _spool(table: Table, folder: Path) -> SpoolConfig:
         commit_ms=table.number("commit_ms", usual.commit_ms, least=0, most=10_000),
         resend_s=table.number("resend_s", usual.resend_s, least=0.1, most=86_400),
         resend_per_s=table.number("resend_per_s", usual.resend_per_s, least=1),
+        resend_share=table.number("resend_share", usual.resend_share, least=0.01, most=1),
         memory_readings=table.whole("memory_readings", usual.memory_readings, least=0, most=10**9),
     )
 

@@ -19,12 +19,13 @@ class Declared:
     def __init__(self, points: Sequence[PointBirth], retired: Sequence[SpoolPoint]) -> None:
         births = list(points)
         taken = {(b.device.casefold(), b.metric.casefold()): i for i, b in enumerate(births)}
+        spelled = {b.device.casefold(): b.device for b in births}
         numbers = list(range(len(births)))
         for point in retired:
             # A metric that was only written in another case since is the same one to Sparkplug.
             same = taken.setdefault((point.device.casefold(), point.metric.casefold()), len(births))
             if same == len(births):
-                births.append(_born_again(point))
+                births.append(_born_again(point, spelled))
             numbers.append(same)
         places, count = [], dict[str, int]()
         for birth in births:
@@ -52,7 +53,8 @@ def spool_points(points: Sequence[PointBirth]) -> list[SpoolPoint]:
     return [SpoolPoint(p.device, p.metric, json.dumps(asdict(p))) for p in points]
 
 
-def _born_again(point: SpoolPoint) -> PointBirth:
+def _born_again(point: SpoolPoint, spelled: dict[str, str]) -> PointBirth:
     values = json.loads(point.birth)
+    values["device"] = spelled.setdefault(point.device.casefold(), point.device)
     values["sentinels"] = tuple(values["sentinels"])
     return PointBirth(**values)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 from minewatch_edge.clocks import Moment
 from minewatch_edge.declared import Declared
 from minewatch_edge.delivery import Delivery
 from minewatch_edge.errors import WireError
+from minewatch_edge.link import Link
 from minewatch_edge.rows import Columns, NewRow, Row
+from minewatch_edge.sparkplug.actions import EdgeAction, Publish
 from minewatch_edge.sparkplug.edge_session import EdgeSession
 from minewatch_edge.spool import Spool
 from minewatch_edge.transport import Transport
@@ -24,6 +27,7 @@ class Outgoing:
 
     def __init__(self, spool: Spool) -> None:
         self.uncounted = 0
+        self.link = Link()
         self._spool = spool
         self._transport: Transport
         self._delivery: Delivery
@@ -53,7 +57,8 @@ class Outgoing:
     def history(self, moment: Moment) -> None:
         """Send what the delivery allows of the history; raises SpoolUnavailable."""
         delivery = self._delivery
-        if not self._session.born or not self._notes(moment):
+        self.link.observe(moment.mono_ns, *self._transport.load())
+        if not self._session.born or not self._notes(moment) or self.link.room() <= 0:
             return
         rows, readings = delivery.allowance(moment.mono_ns)
         if rows <= 0:
@@ -64,11 +69,26 @@ class Outgoing:
         for row in held:
             if row.note and row.id <= delivery.notes_cursor:
                 delivery.history(row.id, 0)  # it went before
-            elif readings > 0 and self._send_row(row, moment, historical=True):
+            elif readings > 0 and self.link.room() > 0 and self._send_row(row, moment, historical=True):
                 delivery.history(row.id, len(row.columns.points))
                 readings -= len(row.columns.points)
             else:
                 break
+
+    def bury(self, silent: Iterable[str], moment: Moment) -> None:
+        """Say the DDEATH of each device that does not answer, once its rows so far are out."""
+        if self._delivery.cursor < self._delivery.history_end:
+            return
+        for device in silent:
+            if self._session.online(device):
+                log.warning("%s is dead to the host until it answers", device)
+                self.publish(self._session.device_death(device, moment.wall_ns // _MS))
+
+    def publish(self, actions: Iterable[EdgeAction]) -> None:
+        """Hand over the messages among the actions."""
+        for action in actions:
+            if isinstance(action, Publish):
+                self._transport.publish(action)
 
     def _notes(self, moment: Moment) -> bool:
         """Send the notes of the history; False when some are still to go out."""
@@ -101,6 +121,9 @@ class Outgoing:
             return False
         device = self._declared.device(columns, device)
         now_ms = moment.wall_ns // _MS
+        if not self._session.online(device):
+            # It answers again, or rows from before it died must be sent again.
+            self.publish(self._session.device_birth(device, now_ms))
         try:
             message = self._session.data(
                 device, self._declared.readings(columns), row_id, now_ms,
@@ -112,5 +135,7 @@ class Outgoing:
             message = self._session.data(device, (), row_id, now_ms, historical=historical)
         if not self._transport.publish(message):
             return False
+        if historical:
+            self.link.spend(len(message.payload) + len(message.topic))
         self.uncounted += len(columns.points)
         return True

@@ -19,13 +19,15 @@ from minewatch_edge import clock_status
 from minewatch_edge import drivers as kinds
 from minewatch_edge import state as states
 from minewatch_edge.agent import Agent
+from minewatch_edge.brokers import Brokers, WalkSettings
 from minewatch_edge.clock_status import ClockStatus
 from minewatch_edge.clocks import Moment
-from minewatch_edge.config import DeviceConfig, EdgeConfig
+from minewatch_edge.config import BrokerConfig, DeviceConfig, EdgeConfig
 from minewatch_edge.drivers.driver import Driver
 from minewatch_edge.errors import EdgeConfigError, SpoolUnavailable
 from minewatch_edge.notify import Notify
 from minewatch_edge.operation import Operation
+from minewatch_edge.probe import Probe
 from minewatch_edge.reload import Prepared, Reloader
 from minewatch_edge.settings import spool_limits
 from minewatch_edge.sparkplug.actions import Publish
@@ -37,7 +39,6 @@ log = logging.getLogger(__name__)
 _LONGEST_WAIT_NS = 100_000_000
 _STATE_NS = 1_000_000_000
 _STATUS_NS = 1_000_000_000
-_PROBE_TIMEOUT_S = 5.0
 _PROBE_AGAIN_NS = 500_000_000
 _PROBE_AGAIN_MOST_NS = 15_000_000_000
 _CONNECT_WITHIN_NS = 10_000_000_000
@@ -101,11 +102,11 @@ def run_agent(
     Raises SpoolInUse when the spool has an agent already, EdgeConfigError when a secret is not there.
     """
     port = _Port()
-    connection = Connection(_broker(config), port)
+    brokers = _brokers(config, port)
     spool = Spool(config.spool.path, spool_limits(config), boot=boot_id())
-    agent = port.agent = Agent(config, drivers, spool, connection, rejects=rejects)
+    agent = port.agent = Agent(config, drivers, spool, brokers, rejects=rejects)
     wake = wake or Wake()
-    dial = _Dial(connection, wake)
+    dial = _Dial(brokers, agent, wake)
     state_file = states.state_path(config.spool.path)
     written_ns = 0
     operation = operation or Operation(config)
@@ -117,12 +118,12 @@ def run_agent(
             due_ns = agent.step(now)
             prepared = operation.turn(now, due_ns)
             if prepared is not None:
-                taken = _take(prepared, agent, connection, port, patient=operation.patient(now))
+                taken = _take(prepared, agent, brokers, port, patient=operation.patient(now))
                 if taken is None:
                     operation.put_off(prepared, now)
                 else:
-                    dial = dial if taken is connection else _Dial(taken, wake)
-                    connection = taken
+                    dial = dial if taken is brokers else _Dial(taken, agent, wake)
+                    brokers = taken
                     operation.taken(prepared)
                     continue
             if now.mono_ns - written_ns >= _STATE_NS:
@@ -131,8 +132,9 @@ def run_agent(
             dial.drive(min(due_ns, now.mono_ns + _LONGEST_WAIT_NS))
     finally:
         operation.stopping()
+        born = agent.born
         agent.stop(moment())
-        connection.stop()
+        brokers.stop(with_will=True, silent=not born)
         dial.close()
         end = _write_state(state_file, agent, operation, moment(), running=False)
         operation.close()
@@ -165,7 +167,8 @@ def run(config: EdgeConfig, load: Callable[[], EdgeConfig] | None = None) -> tup
     if load is not None:
 
         def check(new: EdgeConfig) -> None:
-            _broker(new)
+            for each in (new.broker, *new.broker.fallback):
+                _broker(new, each)
             operation.check(new)
 
         reloader = Reloader(config, made, load, make, check)
@@ -223,77 +226,101 @@ class _Port:
 
 
 class _Dial:
-    """Connects only after a thread of its own found the broker's port open.
+    """Connects only after a thread of its own found the broker's port open, and walks the list of brokers.
 
     A name server or a dead link may hold up a connect for seconds; sampling must not wait for them.
     """
 
-    def __init__(self, connection: Connection, wake: Wake) -> None:
-        self._connection = connection
+    def __init__(self, brokers: Brokers, agent: Agent, wake: Wake) -> None:
+        self._brokers = brokers
+        self._agent = agent
         self._wake = wake
+        self._at = brokers.at
         self._explain("not connected yet")
         self._open = False
         self._until_ns = 0
         self._again_ns = 0
         self._pause_ns = _PROBE_AGAIN_NS
-        self._probe: threading.Thread | None = None
-        self._answer: str | None = None
+        self._probe: Probe | None = None
+        self._first: Probe | None = None
 
     def drive(self, until_ns: int) -> None:
         """Serve the connection until then; return early when something came in."""
         now_ns = time.monotonic_ns()
         wait_s = max(0, until_ns - now_ns) / 1e9
-        if self._connection.connected:
+        self._walk(now_ns)
+        if self._brokers.connected:
             self._open, self._until_ns, self._pause_ns = True, now_ns + _CONNECT_WITHIN_NS, _PROBE_AGAIN_NS
         elif not self._open:
             self._ask(now_ns)
         elif now_ns > self._until_ns:
             self._open = False
         if self._open:
-            was = self._connection.connected
-            if self._connection.drive(wait_s, now_ns / 1e9, [self._wake.ear]):
+            was = self._brokers.connected
+            if self._brokers.drive(wait_s, now_ns / 1e9, [self._wake.ear]):
                 self._wake.heard()
-            if was and not self._connection.connected:
+            if was and not self._brokers.connected:
                 self._open = False
         elif select.select([self._wake.ear], [], [], wait_s)[0]:
             self._wake.heard()
-
-    def _ask(self, now_ns: int) -> None:
-        if self._probe is None:
-            if now_ns >= self._again_ns:
-                self._answer = None
-                self._probe = threading.Thread(target=self._try, name="dial", daemon=True)
-                self._probe.start()
-        elif self._answer is not None:
-            self._probe.join()
-            self._probe = None
-            if not self._answer:
-                self._open, self._until_ns = True, now_ns + _CONNECT_WITHIN_NS
-                return
-            self._explain(self._answer)
-            self._again_ns = now_ns + self._pause_ns
-            self._pause_ns = min(self._pause_ns * 2, _PROBE_AGAIN_MOST_NS)
 
     def close(self) -> None:
         """Let go of the bell."""
         self._wake.close()
 
+    def _walk(self, now_ns: int) -> None:
+        """Leave a broker without a host, and go back to the first one when it answers."""
+        wish = self._brokers.tend(now_ns, online=self._agent.born)
+        if wish == "host":
+            self._brokers.drop(silent=True)
+        elif wish == "return" and self._first_answers():
+            self._agent.leave(moment())
+            self._brokers.back()
+        if self._at != self._brokers.at:
+            self._at = self._brokers.at
+            self._open, self._probe = False, None
+
+    def _first_answers(self) -> bool:
+        first = self._brokers.first
+        self._first = self._first or Probe(first.host, first.port)
+        answer = self._first.answer
+        if answer is None:
+            return False
+        self._first = None
+        if answer:
+            self._brokers.stay()
+        return not answer
+
+    def _ask(self, now_ns: int) -> None:
+        if self._probe is None:
+            if now_ns >= self._again_ns:
+                broker = self._brokers.current.broker
+                self._probe = Probe(broker.host, broker.port)
+        elif (answer := self._probe.answer) is not None:
+            self._probe = None
+            if not answer:
+                self._open, self._until_ns = True, now_ns + _CONNECT_WITHIN_NS
+                return
+            self._explain(answer)
+            self._brokers.failed()
+            self._at = self._brokers.at
+            if self._at == 0:  # all of them were tried
+                self._again_ns = now_ns + self._pause_ns
+                self._pause_ns = min(self._pause_ns * 2, _PROBE_AGAIN_MOST_NS)
+
     def _explain(self, why: str) -> None:
-        broker = self._connection.broker
-        self._connection.problem = f"no connection to the broker {broker.host}:{broker.port}: {why}"
-
-    def _try(self) -> None:
-        broker = self._connection.broker
-        try:
-            socket.create_connection((broker.host, broker.port), timeout=_PROBE_TIMEOUT_S).close()
-        except (OSError, UnicodeError) as error:
-            self._answer = str(error) or type(error).__name__
-        else:
-            self._answer = ""
+        connection = self._brokers.current
+        broker = connection.broker
+        connection.problem = f"no connection to the broker {broker.host}:{broker.port}: {why}"
 
 
-def _broker(config: EdgeConfig) -> Broker:
-    broker = config.broker
+def _brokers(config: EdgeConfig, port: _Port) -> Brokers:
+    first = config.broker
+    connections = [Connection(_broker(config, each), port) for each in (first, *first.fallback)]
+    return Brokers(connections, WalkSettings(first.host_wait_s, first.return_s))
+
+
+def _broker(config: EdgeConfig, broker: BrokerConfig) -> Broker:
     try:
         if broker.tls is not None:
             broker.tls.context()
@@ -317,20 +344,21 @@ def _broker(config: EdgeConfig) -> Broker:
 
 
 def _take(
-    prepared: Prepared, agent: Agent, connection: Connection, port: _Port, *, patient: bool
-) -> Connection | None:
-    """Have the agent go on with another configuration; return its connection from now on, None if not yet."""
+    prepared: Prepared, agent: Agent, brokers: Brokers, port: _Port, *, patient: bool
+) -> Brokers | None:
+    """Have the agent go on with another configuration; return its brokers from now on, None if not yet."""
     if patient and agent.still_asks(prepared.drivers):
         return None
     same = prepared.config.broker == agent.config.broker
-    new = None if same else Connection(_broker(prepared.config), port)
+    new = None if same else _brokers(prepared.config, port)
+    born = agent.born
     try:
         agent.reconfigure(prepared.config, prepared.drivers, moment(), new)
     except SpoolUnavailable:
         return None
     if new is None:
-        return connection
-    connection.drop()  # not stop: that waits for what a dead link does not take
+        return brokers
+    brokers.current.drop(with_will=True, silent=not born)  # not stop: that waits for what a dead link keeps
     return new
 
 

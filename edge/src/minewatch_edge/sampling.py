@@ -111,6 +111,11 @@ class Sampler:
             if mark and isinstance(source.driver, Resuming):
                 source.driver.resume(mark)
 
+    def silent(self) -> frozenset[str]:
+        """Return the devices whose points were said to have no signal, because nothing answers."""
+        dead = (s.names for s in self._sources if s.hung or s.failures >= _FAILURES_BORNE)
+        return frozenset(name for names in dead for name in names)
+
     def due_ns(self, now_ns: int) -> int:
         """Return when the first driver is due."""
         return min(max(s.driver.due_ns(now_ns), s.retry_ns) for s in self._sources)

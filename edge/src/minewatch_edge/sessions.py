@@ -32,3 +32,11 @@ class Sessions:
         if mono_ns - self._began_ns >= _SHORT_NS:
             self._short = 0
         return over
+
+
+def contest(client_id: str, why: str) -> str:
+    """Return what may be behind a series of short sessions, and the mend."""
+    return (
+        f"the broker ends each connection within seconds ({why}): another agent or program"
+        f" seems to use the client id {client_id!r}; give each gateway a site and id of its own"
+    )

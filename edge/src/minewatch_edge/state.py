@@ -13,7 +13,7 @@ from minewatch_edge import __version__
 from minewatch_edge.clocks import CLOCK_WORDS, SteadyClock
 from minewatch_edge.errors import EdgeConfigError
 from minewatch_edge.sampling import Sampler
-from minewatch_edge.spool import Counters
+from minewatch_edge.spool import Counters, Spool
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,7 @@ def host_problem(name: str) -> str:
 def sampling(clock: SteadyClock, sampler: Sampler) -> dict[str, Any]:
     """Return what the state says of the clock and of sampling."""
     return {
+        "points": len(sampler.points),
         "clock_ahead_s": round(clock.ahead_ns / 1e9, 3),
         "clock": CLOCK_WORDS[clock.quality],
         "clock_steps": clock.steps,
@@ -111,6 +112,16 @@ def sampling(clock: SteadyClock, sampler: Sampler) -> dict[str, Any]:
         "missed": sampler.missed,
         "late": sampler.late,
         "unsaid": sampler.unsaid,
+    }
+
+
+def spooled(spool: Spool) -> dict[str, Any]:
+    """Return what the state says of the spool."""
+    return {
+        "counters": spool.counters,
+        "held_rows": spool.held_rows,
+        "spool": spool.identity,
+        "spool_capacity_bytes": spool.limits.max_bytes,
     }
 
 

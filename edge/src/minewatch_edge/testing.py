@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from minewatch_edge.clocks import Moment
 from minewatch_edge.drivers.driver import CheckResult, Reading
@@ -81,7 +81,15 @@ class FakeBroker:
         self.on_publish(message)
         return True
 
-    def drop(self, *, with_will: bool = False) -> None:
+    def load(self) -> tuple[int, int]:
+        """Say that nothing waits."""
+        return 0, 0
+
+    def warnings(self, now_ns: int) -> Mapping[str, str]:
+        """Have nothing to warn of."""
+        return {}
+
+    def drop(self, *, with_will: bool = False, silent: bool = False) -> None:
         """Be told to connect anew."""
         self.dropped += 1
         self.connected = False

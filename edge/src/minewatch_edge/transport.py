@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from minewatch_edge.sparkplug.actions import Publish
@@ -21,5 +22,11 @@ class Transport(Protocol):
     def publish(self, message: Publish) -> bool:
         """Hand a message over; False when it was not taken."""
 
-    def drop(self, *, with_will: bool = False) -> None:
-        """Disconnect and connect anew."""
+    def drop(self, *, with_will: bool = False, silent: bool = False) -> None:
+        """Disconnect and connect anew; ``silent`` leaves the NDEATH to the broker's will."""
+
+    def load(self) -> tuple[int, int]:
+        """Return (bytes the link has taken, bytes that wait for it) of this connection."""
+
+    def warnings(self, now_ns: int) -> Mapping[str, str]:
+        """Return what a person should mend before it becomes a problem."""

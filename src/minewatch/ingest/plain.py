@@ -158,9 +158,16 @@ def quality_of(metric: Any) -> int:
     if not metric.HasField("properties"):
         return Quality.GOOD
     code: int | None = None
+    finer: int | None = None
     for key, entry in zip(metric.properties.keys, metric.properties.values, strict=False):
+        if key not in (codec.QUALITY, codec.OPC_QUALITY):
+            continue
+        number = entry.int_value if entry.WhichOneof("value") == "int_value" else None
         if key == codec.QUALITY:
-            code = entry.int_value if entry.WhichOneof("value") == "int_value" else None
+            code = number
+        else:
+            finer = number
+    code = code if finer is None else finer
     if code is None:
         return Quality.GOOD
     return quality_from_code(code)

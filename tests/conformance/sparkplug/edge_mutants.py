@@ -32,13 +32,18 @@ def topic(verb: str, breaks: str, rewrite: Callable[[list[str]], list[str]]) -> 
     return _publishing(breaks, verb, lambda m: replace(m, topic="/".join(rewrite(m.topic.split("/")))))
 
 
+def raw(verb: str, breaks: str, spoil: Callable[[bytes], bytes]) -> Mutant:
+    """Publish a verb with other bytes."""
+    return _publishing(breaks, verb, lambda m: replace(m, payload=spoil(m.payload)))
+
+
 def payload(verb: str, breaks: str, spoil: Callable[[Any], None]) -> Mutant:
     """Publish a verb with a spoilt payload; ``spoil`` changes the protobuf message."""
 
     def mutate(message: Publish) -> Publish:
-        raw = codec.parse(message.payload)
-        spoil(raw)
-        return replace(message, payload=raw.SerializeToString())
+        parsed = codec.parse(message.payload)
+        spoil(parsed)
+        return replace(message, payload=parsed.SerializeToString())
 
     return _publishing(breaks, verb, mutate)
 
@@ -46,8 +51,8 @@ def payload(verb: str, breaks: str, spoil: Callable[[Any], None]) -> Mutant:
 def metrics(verb: str, breaks: str, spoil: Callable[[Any], None], *, name: str = "") -> Mutant:
     """Publish a verb with each metric (or the one of a name) spoilt."""
 
-    def all_of(raw: Any) -> None:
-        for metric in raw.metrics:
+    def all_of(parsed: Any) -> None:
+        for metric in parsed.metrics:
             if not name or metric.name == name:
                 spoil(metric)
 
@@ -57,9 +62,9 @@ def metrics(verb: str, breaks: str, spoil: Callable[[Any], None], *, name: str =
 def without(verb: str, name: str) -> Mutant:
     """Publish a verb without the metric of a name."""
 
-    def drop(raw: Any) -> None:
-        kept = [m for m in raw.metrics if m.name != name]
-        del raw.metrics[:]
-        raw.metrics.extend(kept)
+    def drop(parsed: Any) -> None:
+        kept = [m for m in parsed.metrics if m.name != name]
+        del parsed.metrics[:]
+        parsed.metrics.extend(kept)
 
     return payload(verb, f"{verb} without {name}", drop)

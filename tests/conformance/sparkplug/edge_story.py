@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from conformance.sparkplug.edge_run import Run, Walk, live, walk
 from minewatch_edge.agent import Agent
 from minewatch_edge.clocks import Moment
 from minewatch_edge.config import BrokerConfig, EdgeConfig, SpoolConfig
@@ -20,7 +21,7 @@ from minewatch_edge.sparkplug.births import PointBirth
 from minewatch_edge.sparkplug.schema import DataType
 from minewatch_edge.sparkplug.state import HostState, encode_state
 from minewatch_edge.spool import Spool
-from minewatch_edge.testing import FakeBroker, ListDriver
+from minewatch_edge.testing import FakeBroker, ListDriver, acknowledgement
 
 GROUP, NODE, HOST = "mine", "gw", "centre"
 DEVICES = ("wall", "fan")
@@ -148,6 +149,11 @@ class Edge:
         )
         self.agent.message(topic, codec.encode(codec.Message(metrics, self.now_ms)), self.now)
 
+    def acknowledge(self) -> None:
+        """Have the host acknowledge everything."""
+        message = acknowledgement(GROUP, NODE, self.spool.identity, self.spool.last_id, self.now)
+        self.agent.message(*message, self.now)
+
     def rebirth(self) -> None:
         """Have the host ask for births."""
         self.command(codec.Metric("Node Control/Rebirth", datatype=DataType.BOOLEAN, value=True))
@@ -168,8 +174,12 @@ class Story:
 class Evidence:
     """What checks look at; made anew for every mutant."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, brokers: Sequence[int] = ()) -> None:
+        """``brokers`` are the ports of two real ones."""
         self._folder = folder
+        self._brokers = brokers
+        self._runs: dict[tuple[int, str], Run] = {}
+        self._walk: Walk | None = None
         self._agents: list[Edge] = []
 
     def edge(self, *, bd_seq: int | None = None, points: Sequence[PointBirth] = POINTS) -> Edge:
@@ -177,6 +187,20 @@ class Evidence:
         made = Edge(Path(tempfile.mkdtemp(dir=self._folder)), bd_seq=bd_seq, points=points)
         self._agents.append(made)
         return made
+
+    def run(self, protocol: int, *, host: str = "host") -> Run:
+        """Return the packets of the running agent with a real broker, with or without a primary host."""
+        key = protocol, host
+        if key not in self._runs:
+            folder = Path(tempfile.mkdtemp(dir=self._folder))
+            self._runs[key] = live(folder, self._brokers[0], protocol, host=bool(host))
+        return self._runs[key]
+
+    def walk(self) -> Walk:
+        """Return what became of the running agent with two real brokers."""
+        if self._walk is None:
+            self._walk = walk(Path(tempfile.mkdtemp(dir=self._folder)), *self._brokers)
+        return self._walk
 
     @cached_property
     def story(self) -> Story:
@@ -194,7 +218,17 @@ class Evidence:
         edge.give("wall", (0, 0, float("nan"), codec.BAD))
         edge.pass_(0.1)
         edge.sample("fan", 901)
+        edge.agent.note({"kind": "gap", "first": 1, "last": 1, "reason": "age"})
         edge.pass_(6.0)
+        edge.acknowledge()
+        marks["before death"] = len(edge.sent)
+        edge.drivers["fan"].failure = "no answer"
+        edge.pass_(6.0)
+        edge.acknowledge()
+        marks["dead"] = len(edge.sent)
+        edge.drivers["fan"].failure = ""
+        edge.pass_(5.0)
+        edge.sample("fan", 901)
         marks["rebirth"] = len(edge.sent)
         edge.rebirth()
         marks["reborn"] = len(edge.sent)
@@ -213,10 +247,10 @@ class Evidence:
 
 
 @contextmanager
-def evidence() -> Iterator[Evidence]:
-    """Yield fresh evidence in a folder of its own."""
+def evidence(brokers: Sequence[int] = ()) -> Iterator[Evidence]:
+    """Yield fresh evidence in a folder of its own, with two real brokers on these ports."""
     with tempfile.TemporaryDirectory(prefix="minewatch-sparkplug-") as folder:
-        made = Evidence(Path(folder))
+        made = Evidence(Path(folder), brokers)
         try:
             yield made
         finally:

@@ -273,14 +273,18 @@ def test_stale_state_is_ignored() -> None:
 
 
 def test_device_death_and_return() -> None:
-    """A device that dies says so in sequence; when it is back, everything is born again."""
+    """A device that dies says so in sequence; births name it, and when it is back all are born again."""
     made = born()
     ((verb, message),) = published(made.device_death("fan", 5))
     assert (verb, message.seq) == ("DDEATH", 3)
     with pytest.raises(WireError):
         made.data("fan", [(0, 1, 1, 192)], 1, 5)
-    assert [v for v, _ in published(made.rebirth(6))] == ["NBIRTH", "DBIRTH"]
+    assert not made.online("fan")
     assert [v for v, _ in published(made.device_birth("fan", 7))] == ["NBIRTH", "DBIRTH", "DBIRTH"]
+    assert made.online("fan")
+    made.device_death("fan", 8)
+    assert [v for v, _ in published(made.rebirth(9))] == ["NBIRTH", "DBIRTH", "DBIRTH"]
+    assert [v for v, _ in published(made.device_death("fan", 9))] == ["DDEATH"]
 
 
 def test_node_values() -> None:

@@ -94,9 +94,7 @@ class Device:
 
     def birth(self, seq: int, now_ms: int) -> bytes:
         """Return the DBIRTH payload: every metric with name, alias, type, properties and last value."""
-        metrics = [
-            Metric(MSG_ID, self.msg_id_alias, DataType.UINT64, timestamp_ms=now_ms, value=self.last_msg_id)
-        ]
+        metrics = []
         for point, alias, last in zip(self.points, self.aliases, self.last, strict=True):
             when, value, quality = last or (now_ms, None, GOOD)
             metrics.append(
@@ -111,7 +109,13 @@ class Device:
                     properties=point.properties(),
                 )
             )
-        metrics.append(Metric(CLOCK, self.clock_alias, DataType.INT32, timestamp_ms=now_ms, value=0))
+        # In order of time, as a host may take the values one after the other (data-publish-dbirth-order).
+        metrics.sort(key=lambda metric: metric.timestamp_ms or 0)
+        when = max(now_ms, max((m.timestamp_ms or 0 for m in metrics), default=0))
+        metrics += [
+            Metric(MSG_ID, self.msg_id_alias, DataType.UINT64, timestamp_ms=when, value=self.last_msg_id),
+            Metric(CLOCK, self.clock_alias, DataType.INT32, timestamp_ms=when, value=0),
+        ]
         return encode(Message(tuple(metrics), now_ms, seq))
 
 
@@ -123,8 +127,11 @@ def devices_of(points: Iterable[PointBirth]) -> dict[str, Device]:
     """
     grouped: dict[str, list[PointBirth]] = {}
     seen: dict[tuple[str, str], PointBirth] = {}
+    written: dict[str, str] = {}
     for point in points:
         check_id("device", point.device)
+        if written.setdefault(point.device.casefold(), point.device) != point.device:
+            raise WireError(f"device {point.device!r} is there twice, in two ways of writing")
         key = (point.device.casefold(), point.metric.casefold())
         if not point.metric or point.metric in (MSG_ID, CLOCK):
             raise WireError(f"device {point.device!r}: a metric must not be called {point.metric!r}")

@@ -26,6 +26,7 @@ class BufferedSocket:
         self._at = 0
         self.hungry = True  # the front of the buffer is nothing, or a plain PUBLISH that is not whole yet
         self.ended = False
+        self.error: OSError | None = None  # what ended it, where something said so
 
     def fileno(self) -> int:
         """Return the descriptor for select."""
@@ -41,7 +42,13 @@ class BufferedSocket:
         if self._at >= len(self._buffer):
             self._buffer = b""
             self._at = 0
-            self._buffer = self._sock.recv(READ_BYTES)
+            try:
+                self._buffer = self._sock.recv(READ_BYTES)
+            except (BlockingIOError, InterruptedError, ssl.SSLWantReadError):
+                raise
+            except OSError as error:
+                self.error = error
+                raise
         piece = self._buffer[self._at : self._at + size]
         self._at += len(piece)
         return piece
@@ -52,7 +59,8 @@ class BufferedSocket:
             more = self._sock.recv(READ_BYTES)
         except (BlockingIOError, InterruptedError, ssl.SSLWantReadError):
             return False
-        except OSError:
+        except OSError as error:
+            self.error = error
             more = b""
         if not more:
             self.ended = True

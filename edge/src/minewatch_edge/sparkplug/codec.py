@@ -13,8 +13,10 @@ from minewatch_edge.sparkplug.schema import SIGNED_BITS, DataType, Payload
 
 Value: TypeAlias = bool | int | float | str | bytes | None
 
-BAD, UNCERTAIN, GOOD, STALE = 0, 64, 192, 500  # values of the Quality property (3.0, 6.4.20; OPC for 64)
+BAD, UNCERTAIN, GOOD, STALE = 0, 64, 192, 500  # Sparkplug 3.0, 6.4.9.1; 64 is OPC's and never a Quality
 QUALITY = "Quality"
+OPC_QUALITY = "minewatch/quality"  # beside a Quality of 192: what OPC calls it, where Sparkplug has no word
+_QUALITIES = (BAD, GOOD, STALE)
 
 _INTEGERS = range(DataType.INT8, DataType.UINT64 + 1)
 _SHORT = frozenset({1, 2, 3, 5, 6, 7})  # data types that travel in int_value; the others in long_value
@@ -102,11 +104,20 @@ def _wrapped(value: Value, datatype: int, width: int) -> int:
 
 
 def put_quality(target: Any, quality: int) -> None:
-    """Add the Quality property to a protobuf metric."""
-    target.properties.keys.append(QUALITY)
-    value = target.properties.values.add()
+    """Add the Quality property to a protobuf metric, and our own beside it when it is none of Sparkplug's.
+
+    Source: payloads-propertyset-quality-value-value (only 0, 192 and 500).
+    """
+    _put_int32(target.properties, QUALITY, quality if quality in _QUALITIES else GOOD)
+    if quality not in _QUALITIES:
+        _put_int32(target.properties, OPC_QUALITY, quality)
+
+
+def _put_int32(properties: Any, key: str, number: int) -> None:
+    properties.keys.append(key)
+    value = properties.values.add()
     value.type = DataType.INT32
-    value.int_value = quality
+    value.int_value = number
 
 
 def encode(message: Message) -> bytes:
@@ -199,6 +210,7 @@ def text(value: str | bytes) -> str:
 def _decode_metric(source: Any) -> Metric:
     properties = _decode_properties(source.properties) if source.HasField("properties") else {}
     quality = properties.pop(QUALITY, None)
+    quality = properties.pop(OPC_QUALITY, quality)
     value, unsupported = _scalar(source, source.datatype)
     return Metric(
         name=text(source.name),

@@ -87,6 +87,10 @@ class EdgeSession:
         """Whether the primary host is online; always true when none is configured."""
         return self._host_online or not self.primary_host
 
+    def online(self, device: str) -> bool:
+        """Whether a device is born on this connection and no DDEATH followed, so that data may be sent."""
+        return self._born and self._device(device).online
+
     @property
     def devices(self) -> tuple[str, ...]:
         """The devices in order of declaration."""
@@ -149,10 +153,11 @@ class EdgeSession:
             rows.sort(key=_time)
         for row in rows:
             _add_reading(payload, found, row, historical=historical)
+        when = max(now_ms, rows[-1][1]) if rows else now_ms  # a device's clock may be ahead of ours
         if msg_id is not None:
-            _add_msg_id(payload, found.msg_id_alias, msg_id, now_ms, historical=historical)
+            _add_msg_id(payload, found.msg_id_alias, msg_id, when, historical=historical)
         if clock:
-            _add_clock(payload, found.clock_alias, clock, now_ms, historical=historical)
+            _add_clock(payload, found.clock_alias, clock, when, historical=historical)
         payload.seq = self._next_seq()
         if not historical:
             _remember(found, rows, msg_id)
@@ -210,7 +215,7 @@ class EdgeSession:
         self._values[births.SPOOL] = spool
 
     def device_death(self, device: str, now_ms: int) -> list[EdgeAction]:
-        """Say that a device does not answer any more."""
+        """Say that a device does not answer any more; births say it is there, until this is called again."""
         found = self._device(device)
         if not found.online:
             return []
@@ -249,7 +254,9 @@ class EdgeSession:
         self._born = True
         raw = births.node_birth(self._next_seq(), self._bd_seq, self._values, now_ms)
         made = [Publish(topics.node_topic(self.group, "NBIRTH", self.node), raw)]
-        made += [self._device_birth(name, now_ms) for name, d in self._devices.items() if d.online]
+        for name, device in self._devices.items():
+            device.online = True  # a host must know the metrics of a dead device too; its DDEATH follows
+            made.append(self._device_birth(name, now_ms))
         return made
 
     def _device_birth(self, device: str, now_ms: int) -> Publish:

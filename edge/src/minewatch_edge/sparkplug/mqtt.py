@@ -10,7 +10,8 @@ import contextlib
 import select
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+import struct
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -20,10 +21,17 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from minewatch_edge.certificates import Watch
 from minewatch_edge.sparkplug.actions import Publish
 from minewatch_edge.sparkplug.buffered import BufferedSocket
 
+try:
+    import fcntl
+except ImportError:  # pragma: no cover (not Linux)
+    fcntl = None  # type: ignore[assignment]  # asked before use
+
 _PACKETS_A_READ = 4_096  # then other work gets its turn
+_NOT_SENT = 0x894B  # Linux, SIOCOUTQNSD: bytes the socket holds that have not left yet
 _WITH_WILL = 0x04  # MQTT 5 DISCONNECT reason that Sparkplug asks of an edge node
 
 
@@ -38,6 +46,7 @@ class Tls:
     def context(self) -> ssl.SSLContext:
         """Return the context; raise OSError (or its child ssl.SSLError) when a file cannot be read."""
         made = ssl.create_default_context(cafile=self.ca_file or None)
+        made.minimum_version = ssl.TLSVersion.TLSv1_2
         if self.cert_file:
             made.load_cert_chain(self.cert_file, self.key_file or None)
         return made
@@ -127,6 +136,13 @@ class Connection:
         self._client = self._make_client()
         self._asked = False
         self._threaded = False
+        self._given = 0
+        files = (
+            {"the authority's certificate": broker.tls.ca_file, "our certificate": broker.tls.cert_file}
+            if broker.tls
+            else {}
+        )
+        self._certificates = Watch({name: path for name, path in files.items() if path})
 
     def start(self) -> None:
         """Run in a thread of paho's own; the broker may come later."""
@@ -134,26 +150,47 @@ class Connection:
         self._connect_async()
         self._client.loop_start()
 
-    def stop(self, *, with_will: bool = False) -> None:
-        """Disconnect for good and end paho's thread if there is one; what was published goes out first."""
-        self._disconnect(with_will=with_will)
+    def stop(self, *, with_will: bool = False, silent: bool = False) -> None:
+        """Disconnect for good and end paho's thread if there is one; what was published goes out first.
+
+        ``silent`` ends the connection without a DISCONNECT packet, so that the broker sends the will.
+        """
         if self._threaded:
+            self._disconnect(with_will=with_will)
             self._client.loop_stop()
+            self._handover("disconnected")
         else:
+            self.leave(with_will=with_will, silent=silent)
+
+    def leave(self, *, with_will: bool = False, silent: bool = False) -> None:
+        """Disconnect, with what was published, within a second; `drive` would connect anew."""
+        if not silent:
+            self._disconnect(with_will=with_will)
             self._flush()
+        self._client._sock_close()
         self._handover("disconnected")
 
-    def drop(self, *, with_will: bool = False) -> None:
+    def drop(self, *, with_will: bool = False, silent: bool = False) -> None:
         """Disconnect and let `drive` or the thread connect anew (a primary host went offline)."""
-        if self._threaded:  # paho's thread connects anew only after a loss, so the loss is made
+        if self._threaded or silent:  # paho's thread connects anew only after a loss, so the loss is made
             self._shutdown()
         else:
             self._disconnect(with_will=with_will)
+
+    def load(self) -> tuple[int, int]:
+        """Return how many bytes the link has taken, and how many wait for it here and in the socket."""
+        waiting = sum(len(p["packet"]) - p["pos"] for p in self._client._out_packet) + self._unsent()
+        return self._given - waiting, waiting
+
+    def warnings(self, now_ns: int) -> Mapping[str, str]:
+        """Return the certificates that expire soon, in words."""
+        return self._certificates.warnings(now_ns)
 
     def publish(self, message: Publish) -> bool:
         """Hand a message over; False when there is no connection, and then nothing was kept."""
         if not self.connected:
             return False
+        self._given += len(message.topic) + len(message.payload) + 6
         info = self._client.publish(message.topic, message.payload, message.qos, message.retain)
         return info.rc == paho.MQTT_ERR_SUCCESS
 
@@ -178,6 +215,8 @@ class Connection:
         if writable:
             self._client.loop_write()
         self._client.loop_misc()
+        if self._client.socket() is None and isinstance(sock.error, ssl.SSLError):
+            self._refused(_tls_problem(sock.error))
         if self._client.socket() is None and self._retry_at <= now_s:
             self._back_off(now_s)
         return [s for s in others if s in readable]
@@ -224,7 +263,7 @@ class Connection:
         try:
             self._client.reconnect()
         except (OSError, ValueError) as error:  # ValueError: a host name that cannot be one
-            self._refused(str(error))
+            self._refused(_tls_problem(error) if isinstance(error, ssl.SSLError) else str(error))
         if self._client.socket() is None:
             self._back_off(now_s)
 
@@ -247,6 +286,7 @@ class Connection:
             self._refused(f"{code}; check username, password and the broker's access list")
             return
         self.connected = True
+        self._look_at_peer()
         self.problem = "waiting for the broker to confirm the subscriptions"
         _, mid = client.subscribe([(topic, qos) for topic, qos in self._handler.subscriptions()])
         self._subscription = mid if mid is not None else -1
@@ -302,8 +342,35 @@ class Connection:
             if select.select([], [sock], [], 0.05)[1]:
                 self._client.loop_write()
 
+    def _unsent(self) -> int:
+        """Return how many bytes the system's socket holds that have not left; 0 where it does not say."""
+        sock: Any = self._client.socket()
+        if sock is None or fcntl is None:
+            return 0
+        with contextlib.suppress(OSError):
+            return int(struct.unpack("i", fcntl.ioctl(sock.fileno(), _NOT_SENT, bytes(4)))[0])
+        return 0
+
+    def _look_at_peer(self) -> None:
+        sock: Any = self._client.socket()
+        if self.broker.tls is not None and sock is not None:
+            self._certificates.peer(sock.getpeercert(binary_form=True) or b"")
+
     def _shutdown(self) -> None:
         sock: Any = self._client.socket()
         if sock is not None:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_WR)
+
+
+def _tls_problem(error: ssl.SSLError) -> str:
+    """Return in words what TLS failed of, and the mend."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"the broker's certificate is not trusted: {error.verify_message};"
+            " check ca_file, the host name in url, the broker's certificate and this machine's date"
+        )
+    reason = (error.reason or str(error)).replace("_", " ").lower()
+    if "certificate" in reason or "unknown ca" in reason or "handshake failure" in reason:
+        return f"the broker refuses our certificate ({reason}); check cert_file, key_file and their dates"
+    return f"TLS failed ({reason}); check that the port is the broker's TLS port, with TLS 1.2 or newer"

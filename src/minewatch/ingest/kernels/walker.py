@@ -25,7 +25,11 @@ _GOOD, _UNCERTAIN, _BAD, _BAD_NAN, _BAD_NO_SIGNAL = 0, 64, 128, 130, 131
 _GOOD_HOLDOVER, _UNCERTAIN_CLOCK = 1, 67
 
 LAST_MS = 9_223_372_036_854  # the last millisecond that fits into nanoseconds
-_QUALI = 0x74696C617551070A  # "\\n\\x07Qualit", the head of a property set with the one key Quality
+_QUALI = 0x74696C617551070A  # "\\n\\x07Qualit", the head of a property set with the first key Quality
+# The rest of one with the second key minewatch/quality and a Quality of 192, as our own agent writes it.
+_KEY_2 = np.uint64(int.from_bytes(b"minewatc", "little"))
+_KEY_3 = np.uint64(int.from_bytes(b"h/qualit", "little"))
+_GOOD_FIRST = np.uint64(int.from_bytes(b"\x12\x05\x08\x03\x18\xc0\x01\x12", "little"))
 
 _U0, _U1, _U2, _U4, _U5, _U7 = (np.uint64(n) for n in (0, 1, 2, 4, 5, 7))
 _U8, _U9, _U13, _U63, _U127, _U128 = (np.uint64(n) for n in (8, 9, 13, 63, 127, 128))
@@ -77,10 +81,31 @@ def with_clock(quality, clock):  # type: ignore[no-untyped-def]  # compiled: (u1
 
 
 @kernel
+def finer_quality(p, end):  # type: ignore[no-untyped-def]  # compiled: (u8, u8) -> i8
+    """Return the quality in a property set of Quality = 192 and minewatch/quality; -1 for any other."""
+    if load8(p + _U8) != np.uint64(0x79) or load8(p + np.uint64(10)) != np.uint64(17):
+        return -1
+    if load64(p + np.uint64(11)) != _KEY_2 or load64(p + np.uint64(19)) != _KEY_3:
+        return -1
+    if load8(p + np.uint64(27)) != np.uint64(0x79) or load64(p + np.uint64(28)) != _GOOD_FIRST:
+        return -1
+    if load8(p + np.uint64(36)) != end - p - np.uint64(37):
+        return -1
+    if load32(p + np.uint64(36)) >> _U8 != np.uint64(0x180308):
+        return -1
+    code, q = varint(p + np.uint64(40), end)
+    if q != end:
+        return -1
+    return quality_of(code & _LOW32)
+
+
+@kernel
 def quality_property(p, end):  # type: ignore[no-untyped-def]  # compiled: (u8, u8) -> i8
-    """Return the quality in a property set that holds nothing but an Int32 Quality; -1 for any other."""
+    """Return the quality in a property set of Quality, or of Quality and ours, as Int32; -1 for any other."""
     if end - p < np.uint64(15) or load64(p) != _HEAD:
         return -1
+    if end - p > np.uint64(40) and load8(p + _U9) == np.uint64(0x0A):
+        return finer_quality(p, end)
     # y, tag of values, its length, type = Int32 (3), tag of int_value
     if load8(p + _U8) != np.uint64(0x79) or load8(p + _U9) != np.uint64(0x12):
         return -1
