@@ -5,7 +5,7 @@ import pytest
 from conformance.sparkplug import checks  # noqa: F401  # each enters its checks
 from conformance.sparkplug.frame import PAGE, PROFILES, assertions, missing, render
 
-COMPLETE = ("edge",)
+COMPLETE = ("edge", "host")
 
 
 def test_the_list_is_whole() -> None:
