@@ -71,6 +71,7 @@ class SteadyClock:
         self.turned = False
         self._leap = ""
         self._held = False
+        self._slewing = False
         self._step_mono_ns = start.mono_ns - _FRESH_NS
         self._good_mono_ns: int | None = None
         self.quality = self._judge(start)
@@ -113,8 +114,10 @@ class SteadyClock:
     def _go(self, wall_ns: int, gone: int) -> None:
         before = self.now_ns
         if self._held:
+            self._slewing = False
             self.now_ns += gone
         else:
+            self._slewing = self.ahead_ns > (0 if self._slewing else NOTICEABLE_NS)
             pace = _PACE_FAR if self.ahead_ns > _FAR_NS else _PACE
             self.now_ns = max(wall_ns, before + int(gone * pace))
         self.jumped_ns = 0
@@ -122,7 +125,7 @@ class SteadyClock:
         if extra > NOTICEABLE_NS:
             self.jumped_ns = max(0, extra - self.lead_ns)
             self.lead_ns = max(0, self.lead_ns - extra)
-        elif self.ahead_ns > NOTICEABLE_NS:
+        elif self._slewing:
             self.lead_ns = max(0, self.lead_ns - extra)
         self.ahead_ns = self.now_ns - wall_ns
 

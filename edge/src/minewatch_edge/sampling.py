@@ -31,7 +31,7 @@ _Lists: TypeAlias = tuple[list[int], list[int], list[float], list[int]]
 
 @dataclass(slots=True)
 class _Source:
-    """One driver and how it does; ``polled_ns`` is when it last answered."""
+    """One driver and how it does."""
 
     driver: Driver
     points: tuple[PointBirth, ...]
@@ -44,7 +44,6 @@ class _Source:
     retry_ns: int = 0
     problem: str = ""
     hung: bool = False
-    polled_ns: int = 0
     missed: int = 0
     jumped: bool = False
     resumed: bool = False
@@ -171,8 +170,8 @@ class Sampler:
             log.warning("%s answers again", ", ".join(source.names))
         source.failures, source.retry_ns, source.problem = 0, 0, ""
         if lead_ns:
-            readings = _own_time(readings, source.polled_ns, now_ns, lead_ns)
-        source.polled_ns = now_ns
+            asked_ns = source.driver.answered_ns if isinstance(source.driver, Apart) else now_ns
+            readings = _own_time(readings, asked_ns, lead_ns)
         self._count_missed(source)
         if source.hung:
             source.hung = False
@@ -285,9 +284,13 @@ def _lists() -> _Lists:
     return [], [], [], []
 
 
-def _own_time(readings: Sequence[Reading], since_ns: int, now_ns: int, lead_ns: int) -> Sequence[Reading]:
-    """Bring readings that carry the drivers' time back to that of readings; others have a device's own."""
-    moved = [r._replace(ts_ns=r.ts_ns - lead_ns) if since_ns <= r.ts_ns <= now_ns else r for r in readings]
+def _own_time(readings: Sequence[Reading], asked_ns: int, lead_ns: int) -> Sequence[Reading]:
+    """Bring readings that carry the time they were asked at back to that of readings.
+
+    Those with another time have a device's own.
+    """
+    asked_ms = asked_ns // 1_000_000
+    moved = [r._replace(ts_ns=r.ts_ns - lead_ns) if r.ts_ns // 1_000_000 == asked_ms else r for r in readings]
     return Batch(moved, getattr(readings, "mark", ""))
 
 

@@ -20,8 +20,8 @@ class Apart:
     """A driver whose `poll` runs elsewhere, one at a time: asked here, answered at a later call.
 
     The time of a poll is the one it was asked at. Nothing piles up: while a poll is out no other is asked.
-    ``answered`` says whether the last `poll` brought an answer. ``wake`` is called by the worker when an
-    answer is there; it must not block.
+    ``answered`` says whether the last `poll` brought an answer, ``answered_ns`` to a poll of which time.
+    ``wake`` is called by the worker when an answer is there; it must not block.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class Apart:
         self._busy = False
         self._said = False
         self.answered = False
+        self.answered_ns = 0
         self._thread: threading.Thread | None = None
 
     @property
@@ -77,6 +78,7 @@ class Apart:
         answer: Sequence[Reading] | Exception = ()
         self.answered = bool(self._answers)
         if self.answered:
+            self.answered_ns = self._asked_ns
             answer = self._answers.popleft()
             self._busy = self._said = False
             while self._refused:
