@@ -1,5 +1,6 @@
 """What strangers and faulty gateways send: skipped with a reason each, told as problems, never obeyed."""
 
+import gc
 import tracemalloc
 from dataclasses import replace
 from random import Random
@@ -330,7 +331,11 @@ def test_births_of_five_thousand_metrics() -> None:
             best = min(best, perf_counter() - began)
         return best
 
-    assert seconds(5_000) < 20 * 2 * seconds(250)
+    gc.freeze()  # what other tests left behind is not looked through again and again
+    try:
+        assert seconds(5_000) < 20 * 2 * seconds(250)
+    finally:
+        gc.unfreeze()
     sent = births("gw", 5_000)
     into = receiver()
     tracemalloc.start()
