@@ -6,19 +6,32 @@ a transition that comes again after a restart is recognised in the journal and c
 
 from __future__ import annotations
 
-import hashlib
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-from prometheus_client import Counter, Gauge
 
-from minewatch.alerts import link, loss, silence, texts
+from minewatch.alerts import link, loss, silence
+from minewatch.alerts.activation import (
+    EVENTS,
+    GATEWAY,
+    IGNORED,
+    SYSTEM,
+    Found,
+    Shelf,
+    Slot,
+    Span,
+    alert_id,
+    event_key,
+    event_of,
+    raised_alert,
+)
 from minewatch.alerts.lifecycle import Step, after
+from minewatch.alerts.merging import Merger
 from minewatch.alerts.rule import Binding, key_of
 from minewatch.alerts.rules import RuleSet
 from minewatch.alerts.settings import AlertSettings
+from minewatch.alerts.told import Told
 from minewatch.contracts import (
     I8,
     Alert,
@@ -34,35 +47,7 @@ from minewatch.contracts import (
 )
 from minewatch.errors import CommandRefused, NotFound
 
-EVENTS = Counter("minewatch_alerts_events_total", "Events in the life of alerts.", ["event"])
-IGNORED = Counter("minewatch_alerts_ignored_total", "Transitions without an event, by reason.", ["reason"])
-OPEN = Gauge("minewatch_alerts_open", "Alerts that are not normal.")
-
-SYSTEM = "minewatch"  # the actor of events that no person caused
-SPANS_KEPT = 32  # recent live activations of a limit, so that history does not raise them again
-
-
-def alert_id(rule: str, place: str, since_ns: int, *, retrospective: bool = False) -> str:
-    """Return the identity of an alert: the same cause gives the same id."""
-    cause = f"{rule}|{place}|{since_ns}" + ("|retrospective" if retrospective else "")
-    return hashlib.sha256(cause.encode()).hexdigest()[:16]
-
-
-def event_key(key: int, kind: EventKind, since_ns: int, *, retrospective: bool = False) -> str:
-    """Return what makes an event happen once: (rule, place) as its key, the kind, the time of the cause."""
-    return f"{key & (1 << 64) - 1:016x}|{'retrospective-' if retrospective else ''}{kind.value}|{since_ns}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """One transition, with what its key stands for."""
-
-    key: int
-    binding: Binding
-    ts_ns: int
-    since_ns: int
-    value: float
-    retrospective: bool = False
+__all__ = ["AlertBook", "alert_id", "event_key"]
 
 
 class AlertBook:
@@ -82,10 +67,8 @@ class AlertBook:
         self._settings = settings or AlertSettings()
         self._records = records
         self._bindings: Mapping[int, Binding] = {}
-        self._open: dict[tuple[int, bool], Alert] = {}  # by (key, retrospective)
-        self._place: dict[str, tuple[int, bool]] = {}  # by alert id
-        self._since: dict[tuple[int, bool], int] = {}  # cause of a running activation
-        self._spans: dict[int, deque[tuple[int, int]]] = {}
+        self._shelf = Shelf()
+        self._merger = Merger(self._shelf, records)
         self._gateways: dict[int, GatewayInfo] = {}
         self._silences = silence.Silences(started_ns)
 
@@ -95,6 +78,7 @@ class AlertBook:
         Alerts whose rule or point is gone stay open: a person closes them.
         """
         limits, self._bindings = rules.bind(points)
+        self._merger.bindings = self._bindings
         return limits
 
     def restore(self, alerts: Iterable[Alert]) -> None:
@@ -103,22 +87,32 @@ class AlertBook:
             if alert.state is AlertState.NORMAL:
                 continue
             key = key_of(alert.rule, alert.place)
-            self._keep((key, alert.retrospective), alert)
+            slot: Slot = (key, int(alert.retrospective))
+            if slot in self._shelf.open:  # what a gateway found before has a slot of its own
+                slot = (key, alert.raised_ns)
+            self._shelf.keep(slot, alert)
             if alert.retrospective:
                 continue
-            self._span(key, alert.raised_ns, alert.changed_ns)
+            self._shelf.span(key, alert.raised_ns, alert.changed_ns, alert)
             if alert.active:
-                self._since[(key, False)] = alert.changed_ns
+                self._shelf.since[slot] = alert.changed_ns
+                if alert.origin != GATEWAY:
+                    self._shelf.found.add(slot)
 
     def alerts(self) -> list[Alert]:
         """Return every alert that is not normal, the most urgent first, then the newest."""
-        return sorted(self._open.values(), key=lambda alert: (alert.priority, -alert.raised_ns, alert.id))
+        return sorted(
+            self._shelf.open.values(), key=lambda alert: (alert.priority, -alert.raised_ns, alert.id)
+        )
 
     def active_keys(self) -> tuple[I8, I8]:
         """Return the limits that stand in a live alert, and since when: the engine goes on from there."""
         running = [
-            (key, since) for (key, past), since in self._since.items() if not past and key in self._bindings
+            (key, since)
+            for (key, past), since in self._shelf.since.items()
+            if not past and key in self._bindings
         ]
+        self._shelf.found.update((key, 0) for key, _ in running)
         return np.asarray([key for key, _ in running], np.int64), np.asarray(
             [since for _, since in running], np.int64
         )
@@ -138,7 +132,7 @@ class AlertBook:
             if binding is None:
                 IGNORED.labels("no such limit").inc()
                 continue
-            found = _Found(
+            found = Found(
                 key,
                 binding,
                 int(transitions.ts_ns[i]),
@@ -168,16 +162,20 @@ class AlertBook:
         The same telling gives no second event.
         """
         key = key_of(loss.RULE_ID, lost.place)
-        slot = (key, True)
+        slot = (key, 1)
         name = f"{key & (1 << 64) - 1:016x}|lost|{lost.cause}"
         if self._records is not None and self._records.event_by_key(name) is not None:
             IGNORED.labels("already in the journal").inc()
             return []
         identity = alert_id(loss.RULE_ID, lost.place, lost.from_ns, retrospective=True)
-        alert = loss.alert(lost, identity, self._open.get(slot))
-        self._keep(slot, alert)
+        alert = loss.alert(lost, identity, self._shelf.open.get(slot))
+        self._shelf.keep(slot, alert)
         EVENTS.labels(EventKind.RAISED.value).inc()
         return [AlertEvent(name, EventKind.RAISED, alert, lost.to_ns, now_ns, SYSTEM)]
+
+    def hear(self, told: Told, now_ns: int) -> list[AlertEvent]:
+        """Merge what a gateway tells about an alert of its own into the one life of that alert."""
+        return self._merger.take(told, now_ns)
 
     def tick(self, now_ns: int) -> list[AlertEvent]:
         """Raise what only the passing of time raises: gateways whose grace is over."""
@@ -191,8 +189,8 @@ class AlertBook:
         """
         if "|" in command.key:  # the book's own keys have it; a caller must not take one of them
             raise CommandRefused("an idempotency key may not hold '|'", state="")
-        place = self._place.get(command.alert)
-        alert = self._open[place] if place else self._ended(command.alert)
+        place = self._shelf.place.get(command.alert)
+        alert = self._shelf.open[place] if place else self.ended(command.alert)
         if command.name == "acknowledge":
             state = after(alert.state, Step.ACKNOWLEDGE)
             alert, kind = replace(alert, state=state, acknowledged_by=command.actor), EventKind.ACKNOWLEDGED
@@ -205,7 +203,7 @@ class AlertBook:
                 f"there is no command {command.name!r}; known: acknowledge, comment", state=alert.state.value
             )
         if place:
-            self._keep(place, alert)
+            self._shelf.keep(place, alert)
         key = command.key or f"{alert.id}|{kind.value}|{now_ns}|{command.actor}"
         EVENTS.labels(kind.value).inc()
         return AlertEvent(
@@ -218,89 +216,77 @@ class AlertBook:
             comment=command.comment,
         )
 
-    def _ended(self, identity: str) -> Alert:
+    def ended(self, identity: str) -> Alert:
+        """Return an alert that the book holds no more. Raises NotFound."""
         if self._records is None:
             raise NotFound(f"there is no alert {identity}")
         return self._records.alert(identity)
 
-    def _raise(self, found: _Found, now_ns: int) -> AlertEvent | None:
-        slot = (found.key, found.retrospective)
-        old = self._open.get(slot)
-        if slot in self._since:
+    def _raise(self, found: Found, now_ns: int) -> AlertEvent | None:
+        slot = (found.key, int(found.retrospective))
+        old = self._shelf.open.get(slot)
+        if slot in self._shelf.since:
+            if (event := self._merger.found(slot, found, now_ns)) is not None:
+                return event
             IGNORED.labels("already active").inc()
             return None
         if found.retrospective and self._covered(found):
             IGNORED.labels("covered by a live alert").inc()
             return None
+        if (event := self._merger.over(found, now_ns)) is not None:
+            return event
         if (fresh := self._unless_known(found, EventKind.RAISED)) is None:
             IGNORED.labels("already in the journal").inc()
             return None
         found = fresh
-        alert = _raised_alert(found, old)
-        self._since[slot] = found.since_ns
-        self._keep(slot, alert)
-        return _event(found, EventKind.RAISED, alert, now_ns)
+        alert = raised_alert(found, old)
+        self._shelf.since[slot] = found.since_ns
+        self._shelf.found.add(slot)
+        self._shelf.keep(slot, alert)
+        return event_of(found, EventKind.RAISED, alert, now_ns)
 
-    def _clear(self, found: _Found, now_ns: int) -> AlertEvent | None:
-        slot = (found.key, found.retrospective)
-        old = self._open.get(slot)
-        if old is None or slot not in self._since:
+    def _clear(self, found: Found, now_ns: int) -> AlertEvent | None:
+        slot = (found.key, int(found.retrospective))
+        old = self._shelf.open.get(slot)
+        if old is None or slot not in self._shelf.since:
             IGNORED.labels("not active").inc()
             return None
         if (fresh := self._unless_known(found, EventKind.CLEARED)) is None:
             IGNORED.labels("already in the journal").inc()
             return None
         found = fresh
-        since_ns = self._since.pop(slot)
-        alert = replace(
-            old,
-            state=after(old.state, Step.CLEAR),
-            active=False,
-            changed_ns=found.ts_ns,
-            value=found.value,
-            why=texts.cleared(found.binding, found.value, found.ts_ns - since_ns),
-        )
-        if not found.retrospective:
-            self._span(found.key, since_ns, found.ts_ns)
-        self._keep(slot, alert)
-        return _event(found, EventKind.CLEARED, alert, now_ns)
+        if not found.retrospective and (event := self._merger.stands(slot, found, now_ns)) is not None:
+            return event
+        alert = self._shelf.clear(slot, old, found)
+        return event_of(found, EventKind.CLEARED, alert, now_ns)
 
     def _judge(self, key: int, gateway: GatewayInfo, now_ns: int) -> AlertEvent | None:
         silent_ns = max(0, now_ns - gateway.since_ns)
-        alert = self._open.get((key, False))
+        alert = self._shelf.open.get((key, 0))
         active = alert is not None and alert.active
         if gateway.online == (not active):
             return None
         binding = link.binding(gateway, self._settings)
-        found = _Found(key, binding, now_ns, gateway.since_ns, 0.0 if gateway.online else silent_ns / 1e9)
+        found = Found(key, binding, now_ns, gateway.since_ns, 0.0 if gateway.online else silent_ns / 1e9)
         if gateway.online:
             return self._clear(found, now_ns)
         if silent_ns < self._settings.gateway_offline_grace_s * 1e9:
             return None
         return self._raise(found, now_ns)
 
-    def _keep(self, slot: tuple[int, bool], alert: Alert) -> None:
-        if alert.state is AlertState.NORMAL:
-            self._open.pop(slot, None)
-            self._place.pop(alert.id, None)
-        else:
-            self._open[slot] = alert
-            self._place[alert.id] = slot
-        OPEN.set(len(self._open))
-
-    def _explained(self, found: _Found, ends: Mapping[int, int]) -> bool:
+    def _explained(self, found: Found, ends: Mapping[int, int]) -> bool:
         if found.binding.rule.detector != silence.DETECTOR or ends.get(found.key, 0) < found.ts_ns:
             return False
         begin_ns = found.ts_ns - round(found.value * 1e9)
         return self._silences.explained(found.binding.point, begin_ns, ends[found.key])
 
-    def _known(self, found: _Found, kind: EventKind) -> AlertEvent | None:
+    def _known(self, found: Found, kind: EventKind) -> AlertEvent | None:
         if self._records is None:
             return None
         key = event_key(found.key, kind, found.since_ns, retrospective=found.retrospective)
         return self._records.event_by_key(key)
 
-    def _unless_known(self, found: _Found, kind: EventKind) -> _Found | None:
+    def _unless_known(self, found: Found, kind: EventKind) -> Found | None:
         """Return None for what the journal holds already.
 
         The same readings find the same cause at the same time. A cause of old that is found at another time
@@ -311,70 +297,13 @@ class AlertBook:
             return found
         return None if before.time_ns == found.ts_ns else replace(found, since_ns=found.ts_ns)
 
-    def _covered(self, found: _Found) -> bool:
+    def _covered(self, found: Found) -> bool:
         """Say whether a live alert stood in the time from cause to finding: a person knows already."""
-        spans: Sequence[tuple[int, int]] = tuple(self._spans.get(found.key, ()))
-        running = self._since.get((found.key, False))
+        spans: Sequence[Span] = tuple(self._shelf.spans.get(found.key, ()))
+        running = self._shelf.since.get((found.key, 0))
         return (
             (running is not None and running <= found.ts_ns)
-            or any(start <= found.ts_ns and found.since_ns <= end for start, end in spans)
+            or any(span.start_ns <= found.ts_ns and found.since_ns <= span.end_ns for span in spans)
             or self._known(replace(found, retrospective=False), EventKind.RAISED) is not None
+            or self._merger.told(found.key, "raised", found.since_ns) is not None
         )
-
-    def _span(self, key: int, start_ns: int, end_ns: int) -> None:
-        self._spans.setdefault(key, deque(maxlen=SPANS_KEPT)).append((start_ns, end_ns))
-
-
-def _raised_alert(found: _Found, old: Alert | None) -> Alert:
-    why = texts.raised(found.binding, found.value, found.ts_ns - found.since_ns)
-    state = AlertState.RETURNED if found.retrospective else AlertState.UNACKNOWLEDGED
-    if old is None:
-        old = _new_alert(found)
-    return replace(
-        old,
-        state=state,
-        active=not found.retrospective,
-        changed_ns=found.ts_ns,
-        value=found.value,
-        why=why,
-        acknowledged_by="",
-    )
-
-
-def _new_alert(found: _Found) -> Alert:
-    rule, point = found.binding.rule, found.binding.point
-    return Alert(
-        id=alert_id(rule.id, point.place, found.since_ns, retrospective=found.retrospective),
-        rule=rule.id,
-        place=point.place,
-        site=point.site,
-        zone=point.zone,
-        quantity=point.quantity,
-        priority=rule.priority,
-        paged=rule.page and not found.retrospective,
-        state=AlertState.NORMAL,
-        active=False,
-        raised_ns=found.ts_ns,
-        changed_ns=found.ts_ns,
-        value=found.value,
-        unit=texts.statistic_unit(rule.detector, point.unit),
-        limit=rule.threshold_at(point),
-        detector=rule.detector,
-        message=rule.message,
-        why=rule.message,
-        citation=rule.citation,
-        verified=rule.verified,
-        retrospective=found.retrospective,
-    )
-
-
-def _event(found: _Found, kind: EventKind, alert: Alert, now_ns: int) -> AlertEvent:
-    EVENTS.labels(kind.value).inc()
-    return AlertEvent(
-        key=event_key(found.key, kind, found.since_ns, retrospective=found.retrospective),
-        event=kind,
-        alert=alert,
-        time_ns=found.ts_ns,
-        service_ns=now_ns,
-        actor=SYSTEM,
-    )

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from datetime import date
 
 from minewatch.alerts import globs
 from minewatch.contracts import Comparison, PointInfo, Text
 
+SIGNS = {
+    Comparison.ABOVE: ">",
+    Comparison.AT_OR_ABOVE: ">=",
+    Comparison.BELOW: "<",
+    Comparison.AT_OR_BELOW: "<=",
+}
 EVERY = "*"  # a rule about signals, not about one quantity
 
 
@@ -80,6 +87,15 @@ class Rule:
     def threshold_at(self, point: PointInfo) -> float:
         """Return the threshold in force at a point."""
         return max(self.threshold, self.intervals * point.interval_s) if self.intervals else self.threshold
+
+    def digest(self) -> str:
+        """Return the version of what decides, 16 hex digits: a gateway with the same rule says the same."""
+        decides = [
+            self.id, self.quantity, self.unit, self.detector, SIGNS[self.comparison], self.threshold,
+            self.deadband, self.on_delay_s, self.off_delay_s,
+        ]  # fmt: skip
+        text = json.dumps(decides, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)

@@ -307,16 +307,17 @@ class Core:
         for gateway in body["gateways"]:
             events += self.pipeline.link(read(GatewayInfo, gateway), now)
         self.pipeline.rejects.take([read(Rejected, row) for row in body["rejects"]])
-        rows, messages = body["rows"], body["messages"]
-        if rows or messages:
-            batch, deliveries = unpack_readings(frame.columns, rows, messages)
-            located = replace(batch, point=peer.points[batch.point])
-            events += self.pipeline.take(self._once(peer, located, deliveries), now)
+        # first the notes: what a gateway has told of is not found anew in the readings that come with it
         for row in body.get("notes", ()):
             note = read(Note, row)
             name = peer.spools.get(note.spool)
             if name is not None:
                 events += self.pipeline.note(note, name, now)
+        rows, messages = body["rows"], body["messages"]
+        if rows or messages:
+            batch, deliveries = unpack_readings(frame.columns, rows, messages)
+            located = replace(batch, point=peer.points[batch.point])
+            events += self.pipeline.take(self._once(peer, located, deliveries), now)
         self._tell(events)
 
     def _once(self, peer: Peer, batch: ReadingBatch, deliveries: Deliveries) -> ReadingBatch:

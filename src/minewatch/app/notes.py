@@ -8,11 +8,12 @@ it must not hold up the rows behind it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from prometheus_client import Counter
 
+from minewatch.alerts import told
 from minewatch.alerts.book import AlertBook
 from minewatch.alerts.loss import Loss
 from minewatch.app.delivery import Ledger, SpoolName
@@ -23,6 +24,7 @@ from minewatch.store.records.rejects import kept
 NOTES = Counter("minewatch_core_notes_total", "Notes taken from ingest.", ["result"])
 RUNS_MOST = 10_000
 IDS_END = 1 << 63
+Kind: TypeAlias = Callable[[Mapping[str, Any], Note, SpoolName, int], "tuple[Runs, Events]"]
 Runs: TypeAlias = Sequence[tuple[int, int]]
 Events: TypeAlias = Sequence[AlertEvent]
 
@@ -43,7 +45,7 @@ class Notes:
         self._book = book
         self._rejects = rejects
         self._pending: dict[tuple[SpoolName, int], Runs] = {}
-        self._kinds = {"gap": self._gap}
+        self._kinds: dict[str, Kind] = {"gap": self._gap, "alert": self._alert}
 
     def take(self, note: Note, name: SpoolName, now_ns: int) -> Events:
         """Return the events that a note causes; none for a repeat."""
@@ -103,6 +105,15 @@ class Notes:
             devices=_names(content.get("devices")),
         )
         return runs, self._book.lose(loss, now_ns)
+
+    def _alert(
+        self, content: Mapping[str, Any], _note: Note, name: SpoolName, now_ns: int
+    ) -> tuple[Runs, Events]:
+        """Merge what the gateway says of an alert that it judged by itself."""
+        try:
+            return (), self._book.hear(told.read(content, name[0]), now_ns)
+        except ValueError as error:
+            raise _Faulty("note", f"an alert that cannot be used: {error}") from None
 
 
 def _runs(said: object, before: int) -> list[tuple[int, int]]:

@@ -34,6 +34,9 @@ class EventKind(StrEnum):
     CLEARED = "cleared"
     ACKNOWLEDGED = "acknowledged"
     COMMENTED = "commented"
+    ALSO_RAISED = "also-raised"  # the other of gateway and service found the same
+    ALSO_CLEARED = "also-cleared"
+    TESTED = "tested"  # a test of outputs: it stands in the journal and is no alert
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +66,15 @@ class Alert:
     retrospective: bool = False
     acknowledged_by: str = ""
     row: int = 0
+    origin: str = ""  # who found it: "" the service, "gateway", "both"
 
 
 @dataclass(frozen=True, slots=True)
 class AlertEvent:
-    """One row of the journal. ``key`` makes it idempotent: (alert, kind, cause) or the caller's own key."""
+    """One row of the journal. ``key`` makes it idempotent: (alert, kind, cause) or the caller's own key.
+
+    ``source`` is the gateway that told it, ``site/gateway``; "" is the service itself.
+    """
 
     key: str
     event: EventKind
@@ -79,6 +86,7 @@ class AlertEvent:
     comment: str = ""
     row: int = 0
     hash: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

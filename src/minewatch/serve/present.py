@@ -88,6 +88,7 @@ def alert(a: Alert) -> Json:
         "retrospective": a.retrospective,
         "acknowledged_by": a.acknowledged_by,
         "row": a.row,
+        "origin": a.origin,
     }
 
 
@@ -102,6 +103,7 @@ def event(e: AlertEvent) -> Json:
         "actor": e.actor,
         "comment": e.comment,
         "hash": e.hash,
+        "source": e.source,
         "alert": alert_after(e),
     }
 

@@ -52,6 +52,7 @@ ALERT: dict[str, Any] = {
     "retrospective": False,
     "acknowledged_by": "",
     "row": 412,
+    "origin": "both",
 }
 EVENT: dict[str, Any] = {
     "row": 412,
@@ -62,6 +63,7 @@ EVENT: dict[str, Any] = {
     "actor": "minewatch",
     "comment": "",
     "hash": HASH,
+    "source": "karaganda/gw-longwall",
     "alert": ALERT,
 }
 POINT: dict[str, Any] = {
@@ -166,6 +168,7 @@ class AlertOut(Out):
     retrospective: bool = Field(description="Found in readings that arrived late")
     acknowledged_by: str
     row: int = Field(description="Its last row in the journal")
+    origin: Literal["", "gateway", "both"] = Field(description="Who found it; empty: the service")
 
 
 class AlertList(Out):
@@ -188,6 +191,7 @@ class EventOut(Out):
     actor: str
     comment: str
     hash: str
+    source: str = Field(description="The gateway that told it, site/gateway; empty: the service")
     alert: AlertOut = Field(description="The alert after the event")
 
 

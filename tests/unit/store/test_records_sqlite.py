@@ -237,11 +237,12 @@ def test_a_reader_sees_rejects_and_cannot_write_them(store: SqliteRecords, tmp_p
 
 
 def test_records_of_the_first_version_are_brought_up_to_date(store: SqliteRecords, tmp_path: Path) -> None:
-    """A file without a reject table gets one, and keeps its journal; until then a reader is told to wait."""
+    """A file of old gets what it lacks, and keeps its journal; until then a reader is told to wait."""
     store.append([event(alert(1))])
     store.close()
     with closing(sqlite3.connect(tmp_path / FILE)) as connection, connection:
         connection.execute("DROP TABLE rejected")
+        connection.execute("ALTER TABLE alert DROP COLUMN origin")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
     with pytest.raises(StoreError, match="of revision 0001"):
         opened(tmp_path, writer=False)

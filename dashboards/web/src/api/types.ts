@@ -29,9 +29,11 @@ export interface Alert {
   retrospective: boolean;
   acknowledged_by: string;
   row: number;
+  /** Who found it: '' the service, a gateway, or both. */
+  origin: '' | 'gateway' | 'both';
 }
 
-export type EventKind = 'raised' | 'cleared' | 'acknowledged' | 'commented';
+export type EventKind = 'raised' | 'cleared' | 'acknowledged' | 'commented' | 'also-raised' | 'also-cleared' | 'tested';
 
 export interface AlertEvent {
   row: number;
@@ -42,6 +44,8 @@ export interface AlertEvent {
   actor: string;
   comment: string;
   hash: string;
+  /** The gateway that told it, site/gateway; '' is the service itself. */
+  source: string;
   alert: Alert;
 }
 

@@ -29,6 +29,7 @@ export function alert(id: string, change: Partial<Alert> & { state?: AlertState;
     retrospective: false,
     acknowledged_by: '',
     row: 1,
+    origin: '',
     ...change,
   };
 }
@@ -43,6 +44,7 @@ export function event(row: number, kind: EventKind, of: Alert): AlertEvent {
     actor: '',
     comment: '',
     hash: '',
+    source: '',
     alert: { ...of, row },
   };
 }

@@ -25,6 +25,10 @@ def text_of(event: AlertEvent) -> str:
     tree = asdict(event)
     del tree["hash"]
     tree["format"] = FORMAT
+    if not tree["source"]:
+        del tree["source"]  # as rows were written before gateways told of alerts
+    if not tree["alert"]["origin"]:
+        del tree["alert"]["origin"]
     for key in ("value", "limit"):
         if not math.isfinite(tree["alert"][key]):
             tree["alert"][key] = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, MetaData, Table
 from sqlalchemy import Text as Words
 
-REVISION = "0002"  # the newest migration
+REVISION = "0003"  # the newest migration
 
 metadata = MetaData()
 
@@ -40,6 +40,7 @@ ALERT = Table(
     Column("acknowledged_by", Words, nullable=False),
     Column("row", Integer, nullable=False),
     Column("search", Words, nullable=False),
+    Column("origin", Words, nullable=False),
 )
 
 ALERT_EVENT = Table(

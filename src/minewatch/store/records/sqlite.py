@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from minewatch.contracts import Alert, AlertEvent, AlertQuery, PointInfo, Rejected
+from minewatch.contracts import Alert, AlertEvent, AlertQuery, EventKind, PointInfo, Rejected
 from minewatch.errors import NotFound, StoreError
 from minewatch.store.records import journal, listing
 from minewatch.store.records.database import WRITES, connect, explained
@@ -73,13 +73,14 @@ class SqliteRecords:
             rows = journal.append(list(new.values()), row, digest)
             if rows:
                 connection.execute(insert(ALERT_EVENT), [_event_row(*each) for each in rows])
-                latest = {event.alert.id: event.alert for event, _, _ in rows}
+                latest = {e.alert.id: e.alert for e, _, _ in rows if e.event is not EventKind.TESTED}
                 statement = upsert(ALERT)
                 values = {c.name: c for c in statement.excluded if c.name != "id"}
-                connection.execute(
-                    statement.on_conflict_do_update(index_elements=["id"], set_=values),
-                    [row_of(alert) for alert in latest.values()],
-                )
+                if latest:
+                    connection.execute(
+                        statement.on_conflict_do_update(index_elements=["id"], set_=values),
+                        [row_of(alert) for alert in latest.values()],
+                    )
         WRITTEN.labels("written").inc(len(rows))
         WRITTEN.labels("repeated").inc(len(events) - len(rows))
         return tuple(event for event, _, _ in rows)

@@ -1,0 +1,270 @@
+"""One alert, two witnesses: what a gateway tells and what the engine finds become one life in the journal.
+
+Whichever comes first makes the alert; the other adds a row with its own times. Each step that a gateway tells
+has a key of its own, so a note that comes twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from minewatch.alerts import texts
+from minewatch.alerts.activation import (
+    EVENTS,
+    GATEWAY,
+    IGNORED,
+    SYSTEM,
+    Found,
+    Shelf,
+    Slot,
+    alert_id,
+    event_key,
+    raised_alert,
+)
+from minewatch.alerts.lifecycle import Step, after
+from minewatch.alerts.rule import Binding, key_of
+from minewatch.alerts.told import FAILED_RULE, NO_DETECTOR, OTHER_VERSION, TESTED, Told
+from minewatch.contracts import Alert, AlertEvent, AlertState, EventKind, RecordStore, Text
+from minewatch.errors import CommandRefused, NotFound
+
+BOTH = "both"
+LIVE, PAST = 0, 1
+
+
+class Merger:
+    """Merges what gateways tell into the alerts of a shelf; ``bindings`` are the rules in force here."""
+
+    def __init__(self, shelf: Shelf, records: RecordStore | None) -> None:
+        self._shelf = shelf
+        self._records = records
+        self.bindings: Mapping[int, Binding] = {}
+        self._other_rule: set[Slot] = set()  # held by a gateway that judges by another version
+        self._told: dict[str, str] = {}  # alert by key, while nothing is in a journal
+
+    # --- what the engine asks -------------------------------------------------------------------------------
+
+    def found(self, slot: Slot, found: Found, now_ns: int) -> AlertEvent | None:
+        """Add that the engine finds a running activation that a gateway told of first."""
+        if slot in self._shelf.found:
+            return None
+        self._shelf.found.add(slot)
+        alert = replace(self._shelf.open[slot], origin=BOTH)
+        self._shelf.keep(slot, alert)
+        return self._also(found, EventKind.ALSO_RAISED, alert, now_ns)
+
+    def over(self, found: Found, now_ns: int) -> AlertEvent | None:
+        """Add that the engine finds a live activation that a gateway has told of to its end."""
+        if found.retrospective:
+            return None
+        identity = self.told(found.key, "raised", found.since_ns) or next(
+            (
+                span.alert
+                for span in self._shelf.spans.get(found.key, ())
+                if span.by_gateway and span.start_ns <= found.ts_ns and found.since_ns <= span.end_ns
+            ),
+            None,
+        )
+        if identity is None:
+            return None
+        alert = replace(self._alert(identity), origin=BOTH)
+        self._keep(alert)
+        return self._also(found, EventKind.ALSO_RAISED, alert, now_ns)
+
+    def stands(self, slot: Slot, found: Found, now_ns: int) -> AlertEvent | None:
+        """Add that the engine finds the end of what a gateway, by another version of the rule, still sees."""
+        if slot not in self._other_rule:
+            return None
+        self._shelf.found.discard(slot)
+        return self._also(found, EventKind.ALSO_CLEARED, self._shelf.open[slot], now_ns)
+
+    def told(self, key: int, kind: str, cause_ns: int) -> str | None:
+        """Return the alert that a step told by a gateway belongs to, None when nobody has told it."""
+        name = _name(key, kind, cause_ns)
+        if name in self._told:
+            return self._told[name]
+        event = self._records.event_by_key(name) if self._records is not None else None
+        return event.alert.id if event else None
+
+    # --- what gateways tell ---------------------------------------------------------------------------------
+
+    def take(self, told: Told, now_ns: int) -> list[AlertEvent]:
+        """Return the events that a step causes; none for a repeat."""
+        key = key_of(told.rule, told.place)
+        kind = "cleared" if told.kind == "withdrawn" else told.kind
+        if self.told(key, kind, told.cause_ns) is not None:
+            IGNORED.labels("already in the journal").inc()
+            return []
+        if kind == "test":
+            return [self._event(told, key, EventKind.TESTED, _tested(told), now_ns)]
+        if kind == "raised":
+            return [self._raised(told, key, now_ns)]
+        identity = self.told(key, "raised", told.cause_ns) or self._running(key)
+        if identity is None:
+            IGNORED.labels("the gateway never told that it was raised").inc()
+            return []
+        alert = self._alert(identity)
+        if kind == "cleared":
+            return [self._cleared(told, key, alert, now_ns)]
+        return [self._acknowledged(told, key, alert, now_ns)]
+
+    def _raised(self, told: Told, key: int, now_ns: int) -> AlertEvent:
+        binding = self.bindings.get(key)
+        other = binding is not None and bool(told.digest) and binding.rule.digest() != told.digest
+        same = self._same(told, key)
+        if same is not None:
+            slot = self._shelf.place.get(same.id)
+            if same.origin != GATEWAY:
+                same = replace(same, origin=BOTH)
+            if other:
+                same = replace(same, why=_joined(same.why, _other_version(told)))
+                if slot is not None and slot in self._shelf.since:
+                    self._other_rule.add(slot)
+            self._keep(same)
+            return self._event(told, key, EventKind.ALSO_RAISED, same, now_ns)
+        binding = binding or told.binding()
+        found = Found(key, binding, told.time_ns, told.cause_ns, told.value)
+        old = self._shelf.open.get((key, LIVE))
+        free = (key, LIVE) not in self._shelf.since and (old is None or old.changed_ns <= told.time_ns)
+        slot = (key, LIVE) if free else (key, told.cause_ns)
+        alert = raised_alert(found, self._shelf.open.get(slot))
+        alert = replace(alert, origin=BOTH if alert.origin == BOTH else GATEWAY)
+        if other:
+            self._other_rule.add(slot)
+            alert = replace(alert, why=_joined(alert.why, _other_version(told)))
+        if told.rule == FAILED_RULE:
+            alert = replace(alert, why=Text(told.why, told.why, told.why))
+        self._shelf.since[slot] = told.cause_ns
+        self._shelf.keep(slot, alert)
+        return self._event(told, key, EventKind.RAISED, alert, now_ns)
+
+    def _same(self, told: Told, key: int) -> Alert | None:
+        """Return the alert of the service that is this very activation."""
+        for retrospective in (False, True):
+            name = event_key(key, EventKind.RAISED, told.cause_ns, retrospective=retrospective)
+            event = self._records.event_by_key(name) if self._records is not None else None
+            if event is not None:
+                return self._alert(event.alert.id)
+        if (key, LIVE) in self._shelf.since:
+            return self._shelf.open[(key, LIVE)]
+        for span in self._shelf.spans.get(key, ()):
+            if not span.by_gateway and span.start_ns <= told.time_ns and told.cause_ns <= span.end_ns:
+                return self._alert(span.alert)
+        past = self._shelf.open.get((key, PAST))
+        if past is not None and told.cause_ns <= past.raised_ns <= told.time_ns:
+            return past
+        return None
+
+    def _cleared(self, told: Told, key: int, alert: Alert, now_ns: int) -> AlertEvent:
+        slot = self._shelf.place.get(alert.id)
+        if slot is not None:
+            self._other_rule.discard(slot)
+        if slot is None or slot not in self._shelf.since or slot in self._shelf.found:
+            return self._event(told, key, EventKind.ALSO_CLEARED, alert, now_ns)
+        binding = self.bindings.get(key) or told.binding()
+        found = Found(key, binding, told.time_ns, told.cause_ns, told.value)
+        same_rule = binding.rule.detector_id != NO_DETECTOR and binding.rule.digest() == told.digest
+        cleared = self._shelf.clear(slot, alert, found, by_gateway=same_rule)
+        if told.rule == FAILED_RULE:
+            cleared = replace(cleared, why=alert.why)
+            self._keep(cleared)
+        return self._event(told, key, EventKind.CLEARED, cleared, now_ns)
+
+    def _acknowledged(self, told: Told, key: int, alert: Alert, now_ns: int) -> AlertEvent:
+        try:
+            state = after(alert.state, Step.ACKNOWLEDGE)
+        except CommandRefused:
+            state = alert.state  # another person was first: the journal tells of both
+        else:
+            alert = replace(alert, state=state, acknowledged_by=told.actor)
+        self._keep(alert)
+        return self._event(told, key, EventKind.ACKNOWLEDGED, alert, now_ns)
+
+    # --- small things ---------------------------------------------------------------------------------------
+
+    def _running(self, key: int) -> str | None:
+        return self._shelf.open[(key, LIVE)].id if (key, LIVE) in self._shelf.since else None
+
+    def _alert(self, identity: str) -> Alert:
+        slot = self._shelf.place.get(identity)
+        if slot is not None:
+            return self._shelf.open[slot]
+        if self._records is None:
+            raise NotFound(f"there is no alert {identity}")
+        return self._records.alert(identity)
+
+    def _keep(self, alert: Alert) -> None:
+        slot = self._shelf.place.get(alert.id)
+        if slot is not None:
+            self._shelf.keep(slot, alert)
+
+    def _also(self, found: Found, kind: EventKind, alert: Alert, now_ns: int) -> AlertEvent | None:
+        """Return the row by which the engine adds its word."""
+        name = event_key(found.key, kind, found.since_ns)
+        if self._records is not None and self._records.event_by_key(name) is not None:
+            return None
+        EVENTS.labels(kind.value).inc()
+        return AlertEvent(name, kind, alert, found.ts_ns, now_ns, SYSTEM)
+
+    def _event(self, told: Told, key: int, kind: EventKind, alert: Alert, now_ns: int) -> AlertEvent:
+        said = "cleared" if told.kind == "withdrawn" else told.kind
+        name = _name(key, said, told.cause_ns)
+        if self._records is None:
+            self._told[name] = alert.id
+        EVENTS.labels(kind.value).inc()
+        return AlertEvent(
+            key=name,
+            event=kind,
+            alert=alert,
+            time_ns=told.time_ns,
+            service_ns=now_ns,
+            actor=f"gateway:{told.gateway}" if told.actor == "gateway" else told.actor,
+            gateway_ns=told.gateway_ns,
+            comment=told.why if told.kind == "raised" and told.rule == FAILED_RULE else "",
+            source=told.gateway,
+        )
+
+
+def _name(key: int, kind: str, cause_ns: int) -> str:
+    return f"{key & (1 << 64) - 1:016x}|gateway-{kind}|{cause_ns}"
+
+
+def _other_version(told: Told) -> Text:
+    return Text(
+        OTHER_VERSION.kk.format(texts.number(told.limit, "kk")),
+        OTHER_VERSION.ru.format(texts.number(told.limit, "ru")),
+        OTHER_VERSION.en.format(texts.number(told.limit, "en")),
+    )
+
+
+def _joined(a: Text, b: Text) -> Text:
+    return a if a.en.endswith(b.en) else Text(a.kk + b.kk, a.ru + b.ru, a.en + b.en)
+
+
+def _tested(told: Told) -> Alert:
+    """Return what stands in the row of a test: never an alert that anybody sees in a list."""
+    binding = told.binding()
+    point = binding.point
+    return Alert(
+        id=alert_id(told.rule, told.place, told.cause_ns),
+        rule=told.rule,
+        place=told.place,
+        site=point.site,
+        zone=told.zone,
+        quantity=point.quantity,
+        priority=4,
+        paged=False,
+        state=AlertState.NORMAL,
+        active=False,
+        raised_ns=told.time_ns,
+        changed_ns=told.time_ns,
+        value=0.0,
+        unit="",
+        limit=0.0,
+        detector="test",
+        message=TESTED,
+        why=TESTED,
+        citation="",
+        verified=True,
+        origin=GATEWAY,
+    )
