@@ -22,6 +22,7 @@ from minewatch_edge.gaps import Gap
 from minewatch_edge.outgoing import Outgoing
 from minewatch_edge.ranks import Ranks
 from minewatch_edge.rows import note_row
+from minewatch_edge.safety.safety import NoSafety, Safety
 from minewatch_edge.sampling import Sampler
 from minewatch_edge.sessions import Sessions, contest
 from minewatch_edge.settings import delivery_settings, spool_limits
@@ -62,11 +63,14 @@ class Agent:
         transport: Transport,
         *,
         rejects: list[Reject] | None = None,
+        safety: Safety | None = None,
     ) -> None:
-        """``rejects`` is where drivers put the lines they could not use."""
+        """``rejects`` is where drivers put the lines they could not use; ``safety`` judges every reading."""
         self.config = config
         self._sampler = Sampler(drivers, config.reports)
         self._ranks = Ranks(config, self._sampler.points)
+        self._safety = safety or NoSafety()
+        self._sampler.observer = self._safety.observer
         self._spool = spool
         self._transport = transport
         self._delivery = Delivery(delivery_settings(config))
@@ -102,12 +106,15 @@ class Agent:
             self._sampler.resume(self._spool.marks())
         except SpoolUnavailable as error:
             self._spool_refused(error, moment)
+        self._safety.measure(self._sampler.points, moment)
+        self._safety.start(moment)
         floor_ns = (self._spool.last_ms + 1) * _MS if self._spool.last_ms else 0
         self._clock = SteadyClock(moment, floor_ns, self.config.clock)
 
     def stop(self, moment: Moment) -> None:
         """End in order: what was sampled is committed, the host is told, the spool is closed."""
         now_ns = self._clock.advance(moment)
+        self._safety.stop()
         self._commit(now_ns, moment)
         self.leave(moment)
         try:
@@ -144,6 +151,7 @@ class Agent:
         self._ranks = Ranks(config, self._sampler.points)
         self._clock.config = config.clock
         self._sampler.resume(self._spool.marks())
+        self._safety.measure(self._sampler.points, moment)
         self.config, self._spool.limits = config, spool_limits(config)
         renewed = self._delivery.settings != delivery_settings(config)
         if renewed:
@@ -175,14 +183,17 @@ class Agent:
         for row in self._sampler.sample(self._clock):
             self._waiting.add(self._ranks.ranked(row))
             self._read_ns[row.device] = moment.mono_ns
+        safety_due = self._safety.step(moment, self.note)
         commit_at = self._committed_ns + int(self.config.spool.commit_ms * _MS)
         if self._waiting and (moment.mono_ns >= commit_at or len(self._waiting) >= _COMMIT_ROWS):
             self._commit(now_ns, moment)
+        if not self._waiting:
+            self._safety.noted()
         self._send_history(moment)
         if moment.mono_ns - self._tidied_ns >= _SECOND_NS:
             self._tidied_ns = moment.mono_ns
             self._tidy(now_ns, moment)
-        return self._next_due(moment, commit_at)
+        return min(safety_due, self._next_due(moment, commit_at))
 
     def note(self, content: Mapping[str, Any]) -> None:
         """Tell the host something that is no reading; it is spooled, delivered once, never given up first.
@@ -194,7 +205,7 @@ class Agent:
     def state(self, moment: Moment) -> AgentState:
         """Return how everything is."""
         warnings = self._transport.warnings(moment.wall_ns)
-        problems = {**self._problems, **self._sampler.problems(), **warnings}
+        problems = {**self._problems, **self._sampler.problems(), **self._safety.problems(), **warnings}
         if self._transport.problem:
             problems["broker"] = self._transport.problem
         elif not self._session.host_online:

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeAlias
 from minewatch_edge import drivers as kinds
 from minewatch_edge.config import EdgeConfig
 from minewatch_edge.errors import EdgeError
+from minewatch_edge.safety import making
 
 Ask: TypeAlias = Callable[[EdgeConfig, int], Sequence["Finding"]]
 
@@ -74,6 +75,23 @@ def _ask_device(index: int) -> Ask:
 
 
 _MEND_DEVICE = "Look at its wiring, power and address; the agent goes on asking"
+
+
+@part
+def _safety(config: EdgeConfig) -> Sequence[Part]:
+    asked = config.safety.rules or config.safety.panels
+    return [Part("safety", "rules, outputs and panels", _ask_safety, 60.0)] if asked else []
+
+
+def _ask_safety(config: EdgeConfig, _now_ns: int) -> Sequence[Finding]:
+    points = [point.birth for device in config.devices for point in device.points]
+    return [
+        Finding("safety", place, 0 if ok else 2, text, "" if ok else _MEND_SAFETY)
+        for place, ok, text in making.check(config.safety, config.site, points, config.folder)
+    ]
+
+
+_MEND_SAFETY = "Mend the rule, the unit or the wire; nothing was driven"
 
 
 def run(config: EdgeConfig, now_ns: int, take: Callable[[Finding], None]) -> int:

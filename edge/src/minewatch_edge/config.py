@@ -15,6 +15,8 @@ from minewatch_edge.clocks import ClockConfig
 from minewatch_edge.errors import EdgeConfigError, WireError
 from minewatch_edge.logs import FORMATS
 from minewatch_edge.reporting import Reporting
+from minewatch_edge.safety import settings as safety_settings
+from minewatch_edge.safety.settings import SafetyConfig
 from minewatch_edge.sparkplug import topics
 from minewatch_edge.sparkplug.births import PointBirth
 from minewatch_edge.sparkplug.mqtt import Tls
@@ -137,6 +139,7 @@ class EdgeConfig:
     log_format: str = "auto"
     metrics: MetricsConfig = MetricsConfig()
     folder: Path = Path()
+    safety: SafetyConfig = field(default_factory=SafetyConfig)
 
     @property
     def reports(self) -> dict[tuple[str, str], Reporting]:
@@ -162,7 +165,9 @@ def load(path: Path) -> EdgeConfig:
 
 def parse(top: Table, folder: Path) -> EdgeConfig:
     """Check the tables of edge.toml."""
-    top.refuse_unknown(("gateway", "broker", "spool", "clock", "log", "metrics", "device"))
+    top.refuse_unknown(
+        ("gateway", "broker", "spool", "clock", "log", "metrics", "device", "safety", "output", "panel")
+    )
     gateway = top.table("gateway")
     gateway.refuse_unknown(("site", "id"))
     log = top.table("log")
@@ -181,6 +186,7 @@ def parse(top: Table, folder: Path) -> EdgeConfig:
         log_format=log.text("format", "auto", choices=FORMATS),
         metrics=_metrics(top.table("metrics")),
         folder=folder,
+        safety=safety_settings.parse(top, folder),
     )
 
 

@@ -29,6 +29,8 @@ from minewatch_edge.notify import Notify
 from minewatch_edge.operation import Operation
 from minewatch_edge.probe import Probe
 from minewatch_edge.reload import Prepared, Reloader
+from minewatch_edge.safety import making as safeties
+from minewatch_edge.safety.safety import Safety
 from minewatch_edge.settings import spool_limits
 from minewatch_edge.sparkplug.actions import Publish
 from minewatch_edge.sparkplug.mqtt import Broker, Connection
@@ -104,7 +106,8 @@ def run_agent(
     port = _Port()
     brokers = _brokers(config, port)
     spool = Spool(config.spool.path, spool_limits(config), boot=boot_id())
-    agent = port.agent = Agent(config, drivers, spool, brokers, rejects=rejects)
+    safety = _safety(config, drivers)
+    agent = port.agent = Agent(config, drivers, spool, brokers, rejects=rejects, safety=safety)
     wake = wake or Wake()
     dial = _Dial(brokers, agent, wake)
     state_file = states.state_path(config.spool.path)
@@ -139,6 +142,14 @@ def run_agent(
         end = _write_state(state_file, agent, operation, moment(), running=False)
         operation.close()
     return AgentSummary(config.site, config.gateway, end.counters, end.held_rows, end.waiting)
+
+
+def _safety(config: EdgeConfig, drivers: Sequence[Driver]) -> Safety | None:
+    points = [point for driver in drivers for point in driver.points()]
+    state = config.spool.path.with_name(config.spool.path.name + ".safety.json")
+    return safeties.make(
+        config.safety, config.site, config.gateway, points, state=state, folder=config.folder
+    )
 
 
 def run(config: EdgeConfig, load: Callable[[], EdgeConfig] | None = None) -> tuple[int, AgentSummary]:

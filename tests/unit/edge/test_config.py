@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from minewatch_edge import config, drivers
 from minewatch_edge.errors import EdgeConfigError
+from minewatch_edge.safety import lines as wires
 
 ROOT = Path(__file__).resolve().parents[3]
 SAMPLE = ROOT / "edge/sample/edge.toml"
@@ -71,12 +73,16 @@ def test_commented_defaults_are_the_defaults(tmp_path: Path) -> None:
 
 
 def test_the_devices_that_stand_as_examples_load(tmp_path: Path) -> None:
-    """Each example device of the sample is right as it stands."""
+    """Each example device, output and panel of the sample is right as it stands."""
     text = re.sub(r"^#(?=[\[a-z])", "", SAMPLE.read_text(encoding="utf-8"), flags=re.M)
     for name in re.findall(r'_file = "([^"]+)"', text):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x", encoding="utf-8")
+    shutil.copy(SAMPLE.parent / "site-rules.toml", tmp_path)
     full = load(tmp_path, text)
+    assert [rule.id for rule in full.safety.rules] == ["methane-belt-7"]
+    for part in (*full.safety.outputs, *full.safety.panels):
+        wires.make(part.kind, part.options, tmp_path).close()
     assert {device.driver for device in full.devices} >= {"simulated", "csv", "modbus", "opcua"}
     for device in full.devices:
         drivers.make(device, tmp_path, lambda _reject: None).close()
