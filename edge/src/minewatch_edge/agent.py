@@ -273,8 +273,7 @@ class Agent:
         if not self._sessions.contested:
             log.warning("connection lost (%s); readings are spooled", why)
         elif not told:
-            broker = self.config.broker
-            name = broker.client_id or f"{self.config.site}-{self.config.gateway}"
+            name = self.config.broker.client_id or f"{self.config.site}-{self.config.gateway}"
             self._problems["session"] = contest(name, why)
             log.error("%s", self._problems["session"])
 
@@ -314,22 +313,13 @@ class Agent:
         points = spool_points(self._sampler.points)
         known = len(self._spool.points)
         self._spool.open(points if not known else ())
-        self._tell_of_file()
+        self._problems |= states.file_problem(self._spool.moved_aside, self._spool.salvaged)
         if len(self._spool.points) != known:
             self._session = self._make_session()
             self._was_born = False
             if self._transport.connected:
                 self._transport.drop(silent=True)
         self._take_identity()
-
-    def _tell_of_file(self) -> None:
-        """Say what became of a spool file that was given up."""
-        if self._spool.moved_aside is not None:
-            self._problems["spool file"] = f"it was corrupt and is kept as {self._spool.moved_aside}"
-        elif self._spool.salvaged:
-            self._problems["spool file"] = "it had vanished"
-        if self._spool.salvaged:
-            self._problems["spool file"] += f"; {self._spool.salvaged}"
 
     def _take_identity(self) -> None:
         self._identity = self._spool.identity
@@ -386,7 +376,7 @@ class Agent:
 
     def _check_identity(self, moment: Moment) -> None:
         """After the file was begun anew, tell the host at once under which name ids come now."""
-        self._tell_of_file()
+        self._problems |= states.file_problem(self._spool.moved_aside, self._spool.salvaged)
         if self._spool.identity != self._identity:
             self._take_identity()
             self._put_figures(moment)

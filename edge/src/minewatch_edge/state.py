@@ -101,6 +101,14 @@ def host_problem(name: str) -> str:
     return f"the host {name!r} is offline; readings are spooled"
 
 
+def file_problem(moved_aside: Path | None, salvaged: str) -> dict[str, str]:
+    """Return what became of a spool file that was given up, as a problem; none when none was."""
+    if moved_aside is None and not salvaged:
+        return {}
+    fate = f"it was corrupt and is kept as {moved_aside}" if moved_aside else "it had vanished"
+    return {"spool file": f"{fate}; {salvaged}" if salvaged else fate}
+
+
 def sampling(clock: SteadyClock, sampler: Sampler) -> dict[str, Any]:
     """Return what the state says of the clock and of sampling."""
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,7 @@ def parsed(folder: Path, text: str) -> config.EdgeConfig:
     for name in re.findall(r'_file = "([^"]+)"', text):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
+    shutil.copy(SAMPLE.parent / "site-rules.toml", folder)
     (folder / "edge.toml").write_text(text, encoding="utf-8")
     return config.load(folder / "edge.toml")
 
