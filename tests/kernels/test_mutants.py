@@ -1,0 +1,97 @@
+"""Errors planted in the kernels are caught by comparing them with their oracles."""
+
+import math
+
+import numpy as np
+import pytest
+
+from kernels import mutants
+from kernels.series import EDGES, START, S
+from kernels.series import same as equal
+from minewatch.detect.kernels.layout import LIMIT, NONE, TRACK
+from oracles import limits as limits_oracle
+from oracles import quality as quality_oracle
+
+pytestmark = pytest.mark.skipif(mutants.compiled_away(), reason="mutants run as plain Python anyway")
+
+
+def _limits(kernel):
+    for comparison in range(4):
+        rule = {
+            "comparison": comparison,
+            "threshold": 1.0,
+            "deadband": 0.25,
+            "on_delay": 2 * S,
+            "off_delay": 3 * S,
+        }
+        limit = np.zeros(1, LIMIT)
+        limit[0] = (7, 0, 0, comparison, 0, 1.0, 0.25, 2 * S, 3 * S, NONE)
+        values = [
+            0.5,
+            1.0,
+            1.0,
+            1.0,
+            2.0,
+            2.0,
+            2.0,
+            0.9,
+            0.75,
+            0.75,
+            0.75,
+            0.75,
+            0.7,
+            0.7,
+            0.7,
+            0.7,
+            math.nan,
+        ] * 3
+        values += [1.2, 1.25, 1.25, 1.25, 1.25, 1.3, 1.3, 1.3, 1.3, 1.0, 1.0, 1.0, 1.0]
+        times = [START + i * S for i in range(40)] + [START + (i - 6) * S for i in range(40, len(values))]
+        out = []
+        for t, value in zip(times, values, strict=True):
+            since = kernel.judge(limit[0], value, t)
+            if since != NONE:
+                out.append((t, since, bool(limit[0]["active"]), value))
+        assert out == limits_oracle.transitions(times, values, **rule)
+
+
+def _quality(kernel):
+    for given in (0, 64, 127, 128, 131):
+        for x in (0.0, 40.0, 40.5, -0.5, -2.0, math.nan, math.inf):
+            marked = kernel.is_sentinel(x, -2.0) or kernel.is_sentinel(x, math.nan)
+            assert kernel.classify(x, given, 0.0, 40.0, marked) == quality_oracle.classify(
+                x, given, 0, 40, (-2.0,)
+            )
+    assert kernel.is_sentinel(float(np.float32(-999.9)), -999.9)
+    for times, values in EDGES.values():
+        track = np.zeros(1, TRACK)
+        track["anchor_ns"] = NONE
+        before = NONE
+        wanted = quality_oracle.unchanged(times, values, 0.2, 100 * S)
+        for t, x, expected in zip(times, values, wanted, strict=True):
+            assert equal(kernel.unchanged(track[0], x, t, 0.1, 100 * S, before), expected)
+            before = t if math.isfinite(x) else before
+    track = np.zeros(1, TRACK)
+    track["anchor_ns"] = NONE
+    times = [START, START + 100 * S, START + 200 * S, START + 301 * S]
+    wanted = quality_oracle.unchanged(times, [1.0] * 4, 0.2, 100 * S)
+    befores = [NONE, *times]
+    got = [kernel.unchanged(track[0], 1.0, t, 0.1, 100 * S, b) for t, b in zip(times, befores, strict=False)]
+    assert got == wanted
+    ramp = [1.0, 1.05, 1.1, 1.2, 1.15, 1.1, 1.0]
+    track = np.zeros(1, TRACK)
+    track["anchor_ns"] = NONE
+    got = [kernel.unchanged(track[0], x, START + i * S, 0.1, 100 * S, START) for i, x in enumerate(ramp)]
+    assert got == quality_oracle.unchanged([START + i * S for i in range(7)], ramp, 0.2, 100 * S)
+
+
+@pytest.mark.parametrize(
+    ("name", "check", "functions", "same"),
+    [
+        ("limits", _limits, ("beyond", "judge"), ("since > t: edge",)),  # since = t either way
+        ("quality", _quality, (), ()),
+    ],
+)
+def test_planted_errors_are_caught(name, check, functions, same):
+    """No planted sign, index or comparison error goes unnoticed."""
+    assert mutants.survivors(mutants.load(name), check, functions, edges=True, same=same) == []
