@@ -6,6 +6,7 @@
     +-- ConfigError        the person who wrote a file or a call: names file, key, value and mend (exit 2)
     |   +-- RuleError      a rule or limit file
     |   +-- MapError       the map of a recording
+    |   +-- ModelError     the file of a trained model
     +-- StoreError         the person who runs the machine: disk, database, server
     |   +-- StoreBusy      nobody yet: the same call may go through later
     +-- WireError          the sender: a payload, topic or frame that cannot be read
@@ -40,6 +41,10 @@ class RuleError(ConfigError):
 
 class MapError(ConfigError):
     """The map of a recording does not fit the recording."""
+
+
+class ModelError(ConfigError):
+    """A trained model cannot be used: altered, damaged, of another version, or not for these sensors."""
 
 
 class StoreError(MinewatchError):

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from minewatch.cli import app
 from minewatch.config import Config
 from minewatch.detect.catalogue import DETECTORS
+from minewatch.detect.company.catalogue import COMPANY
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("edge/*.md")])
@@ -74,6 +75,13 @@ def test_each_detector_has_a_heading(name: str) -> None:
     """A detector without a page section cannot be shipped."""
     headings = re.findall(r"^#+ (.+)$", (ROOT / "docs/detectors.md").read_text(encoding="utf-8"), re.M)
     assert any(re.search(rf"(^|\W){re.escape(name)}($|\W)", heading) for heading in headings)
+
+
+@pytest.mark.parametrize("name", [detector.name for detector in COMPANY])
+def test_each_detector_of_company_has_a_heading(name: str) -> None:
+    """A detector of several points without a page section cannot be shipped."""
+    text = (ROOT / "docs/company.md").read_text(encoding="utf-8")
+    assert f"\n## `{name}`\n" in text
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))

@@ -170,3 +170,28 @@ def test_a_file_that_is_not_there_is_one_line(minewatch: Shell, tmp_path: Path) 
     assert "none.csv: cannot be read" in one_line(
         minewatch("score", tmp_path / "none.csv", "--detector", "gap")
     )
+
+
+def test_a_detector_of_company_scores_the_row_once(minewatch: Shell, tmp_path: Path) -> None:
+    """One row out for each row in, ``*`` for its point; the reason names the column; semicolons are read."""
+    pytest.importorskip("sklearn", reason="absent part: scikit-learn (make test installs it)")
+    noise = random.Random(2)
+    path = tmp_path / "pump.csv"
+    with path.open("w", newline="") as out:
+        write = csv.writer(out, delimiter=";").writerow
+        write(("when", "flow", "current"))
+        for i in range(ROWS):
+            flow = noise.gauss(30 if i < 250 else 20, 1)
+            write((f"2024-01-01T{i // 60:02}:{i % 60:02}:00", f"{flow:.3f}", f"{noise.gauss(5, 0.2):.3f}"))
+    done = minewatch("score", path, "--detector", "mahalanobis", "--train-rows", 200, "--set", "reasons=1")
+    assert done.code == 0
+    assert done.out.splitlines()[0] == "time,point,score,alarm,share.flow,share.current,why"
+    rows = scored(done.out)
+    assert len(rows) == ROWS
+    assert {row["point"] for row in rows} == {"*"}
+    assert {row["score"] for row in rows[:200]} == {"0"}
+    assert [row["alarm"] for row in rows[:250]] == ["0"] * 250
+    assert rows[-1]["alarm"] == "1"
+    assert "flow" in rows[-1]["why"].split(" below ")[0]
+    plain = minewatch("score", path, "--detector", "mahalanobis", "--train-rows", 200)
+    assert plain.out.splitlines()[0] == "time,point,score,alarm"

@@ -1,0 +1,1 @@
+"""Several sensors judged together: of one device, of one zone, of one quantity."""

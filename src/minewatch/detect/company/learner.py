@@ -1,0 +1,80 @@
+"""A model that grows with the data, for a device that nobody has fitted a model for.
+
+First each sensor is scaled by its own median and spread (``robust``), anew whenever the rows have doubled;
+after ``LEARNED`` rows the wished-for kind is fitted once and stays. Rows that were judged are learned too: a
+fault in the first rows is taken for usual, which is why a model fitted under change control replaces this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from minewatch.contracts import F8
+from minewatch.detect.company.fit import LEAST, Choice, fit
+from minewatch.detect.company.model import Model
+from minewatch.detect.company.scorer import Scored, Scorer
+from minewatch.errors import ModelError
+
+LEARNED = 400
+
+Fit = Callable[[Sequence[str], F8, Choice], Model]
+
+
+class Learner:
+    """Scores rows by what the rows before have taught; the same in one piece or in many."""
+
+    def __init__(self, sensors: Sequence[str], choice: Choice, final: Fit) -> None:
+        self.sensors = tuple(sensors)
+        self.choice = choice
+        self.scorer: Scorer | None = None
+        self._final = final
+        self._rows = np.empty((0, len(self.sensors)))
+        self._next = max(LEAST, 2 * choice.window)
+
+    @property
+    def model(self) -> Model | None:
+        """The model in force, None while there is too little to judge by."""
+        return self.scorer.model if self.scorer else None
+
+    def take(self, rows: F8) -> Scored:
+        """Score rows (n, sensors), then learn them; NaN and 0 while there is no model."""
+        n, k = len(rows), len(self.sensors)
+        found = Scored(np.full(n, np.nan), np.zeros(n), np.zeros((n, k)), np.zeros((n, k)))
+        at = 0
+        while at < n:
+            upto = min(n, at + self._next - len(self._rows)) if self._next else n
+            part = rows[at:upto]
+            if self.scorer:
+                scored = self.scorer.take(part)
+                for name in ("statistic", "score", "share", "off"):
+                    getattr(found, name)[at:upto] = getattr(scored, name)
+            if self._next:
+                self._rows = np.concatenate([self._rows, part])
+                if len(self._rows) == self._next:
+                    self._learn()
+            at = upto
+        return found
+
+    def _learn(self) -> None:
+        rows = self._rows
+        done = len(rows) >= LEARNED
+        try:
+            model = (self._final if done else _robust)(self.sensors, rows, self.choice)
+        except ModelError:  # too much is missing or constant as yet: learn on and try again
+            model = None
+        if model is not None:
+            self.scorer = Scorer(model)
+            self.scorer.take(rows[-model.window :])
+        if done and model is not None:
+            self._next, self._rows = 0, rows[:0]
+        elif done:
+            self._rows = rows[len(rows) // 2 :]
+            self._next = max(LEARNED, len(rows))
+        else:
+            self._next = min(2 * self._next, LEARNED)
+
+
+def _robust(sensors: Sequence[str], rows: F8, choice: Choice) -> Model:
+    return fit("robust", sensors, rows, choice)

@@ -1,0 +1,81 @@
+"""A detector of company over rows: causal, finite, useful for a new device at once."""
+
+import math
+
+import numpy as np
+import pytest
+
+import unit.detect.fitting  # noqa: F401  # skips where there is no scikit-learn
+from minewatch.detect.company.catalogue import COMPANY, FIRST, IDS, score_names
+from minewatch.detect.company.series import score_rows
+from minewatch.errors import ConfigError
+from unit.detect.test_company_fit import NAMES, rows
+
+FITTED = ("mahalanobis", "pca", "isolation-forest")
+
+
+def test_ids_and_names_are_a_promise():
+    """Stored scores name detectors by these ids: none may ever move."""
+    promised = {"mahalanobis": 100, "pca": 101, "isolation-forest": 102}
+    assert {name: IDS[name] for name in promised} == promised
+    names = score_names(("value", "mean"))
+    assert names[:3] == ("value", "mean", "")
+    assert [names[d.id] for d in COMPANY] == [d.name for d in COMPANY]
+    assert min(IDS.values()) == FIRST
+    for detector in COMPANY:
+        assert all((detector.title.kk, detector.title.ru, detector.meaning.kk, detector.meaning.ru))
+
+
+@pytest.mark.parametrize("train", [0, 400])
+@pytest.mark.parametrize("name", FITTED)
+def test_scores_are_finite_and_causal(name, train):
+    """Every score lies in 0..1 and depends on nothing that comes after it."""
+    data = rows(700)
+    data[450:455] = [math.nan, math.inf, 1e300, -math.inf]
+    data[600:] += [30, -15, 0.3, 60]
+    found = score_rows(name, NAMES, data, {}, train)
+    assert np.isfinite(found.scored.score).all()
+    assert ((found.scored.score >= 0) & (found.scored.score <= 1)).all()
+    assert not found.scored.score[:train].any()
+    assert found.alarm[640:].all()
+    for cut in (410, 452, 640):
+        part = score_rows(name, NAMES, data[:cut], {}, train)
+        assert np.array_equal(part.scored.score, found.scored.score[:cut])
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_a_new_device_is_judged_from_its_sixtieth_row(name):
+    """Without a fit a plain fault is found soon, and after 400 rows by the wished-for kind."""
+    data = rows(200)
+    data[120:] += [30, -15, 0.3, 60]
+    early = score_rows(name, NAMES, data, {})
+    assert early.alarm[150:200].mean() > 0.8
+    assert early.alarm[:120].mean() < 0.1
+    late = score_rows(name, NAMES, rows(600), {})
+    assert late.model is not None
+    assert late.model.kind == name
+
+
+def test_a_constant_start_is_no_reason_to_give_up():
+    """A device that stands still at first is judged once it moves."""
+    data = rows(1500)
+    data[:500] = data[0]
+    found = score_rows("mahalanobis", NAMES, data, {})
+    assert found.model is not None
+    assert not found.scored.score[:60].any()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"speed": "1"}, "mahalanobis has no parameter 'speed'.*Known: window, slow_share, half"),
+        ({"window": "x"}, "--set window.*whole number from 1"),
+        ({"window": "2.5"}, "--set window.*whole number"),
+        ({"half": "0"}, "--set half"),
+        ({"half": "nan"}, "--set half"),
+    ],
+)
+def test_wrong_parameters_are_explained(parameters, message):
+    """A wrong parameter or value is named, with what to write instead."""
+    with pytest.raises(ConfigError, match=message):
+        score_rows("mahalanobis", NAMES, rows(), parameters)
