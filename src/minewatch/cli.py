@@ -21,6 +21,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+models_app = typer.Typer(help="Models of several sensors: fit them, check them.", no_args_is_help=True)
+app.add_typer(models_app, name="models")
 config_app = typer.Typer(help="Look at a configuration without running it.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 
@@ -172,6 +174,40 @@ def score(
         out=out,
     )
     say(note)
+
+
+@models_app.command("fit")
+def models_fit(
+    name: Annotated[str, typer.Argument(help="A folder of models/.")],
+    reason: Annotated[str, typer.Option(help="Why it is fitted anew; it stands in the model for good.")],
+    data: Annotated[Path | None, typer.Option(help="The folder of the recordings.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fit a model from its data into a new file beside the old ones; its card says which is in force.
+
+    Example: minewatch models fit skab-pump --reason "new pump" --data recordings
+    """
+    from minewatch.app.models import fit_model
+
+    found = fit_model(name, reason, data)
+    show(found, as_json, lambda f: [f"{f['file']}: {f['digest']}", f"figures: {f['figures']}", f["next"]])
+
+
+@models_app.command("check")
+def models_check(
+    name: Annotated[str, typer.Argument(help="A folder of models/.")],
+    data: Annotated[Path | None, typer.Option(help="The folder of the recordings.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a model against its card: digest, data, a fit anew, figures.
+
+    Example: minewatch models check skab-pump --data recordings
+    """
+    from minewatch.app.models import check_model
+
+    found = check_model(name, data)
+    show(found, as_json, lambda f: [f"{key}: {value}" for key, value in f.items()])
+    raise typer.Exit(FAULT if found["faults"] else 0)
 
 
 @config_app.command("check")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -103,6 +104,14 @@ def fit(
             about=dict(about or {}),
         )
     )
+
+
+def fit_with_library(
+    kind: str, sensors: Sequence[str], rows: F8, choice: Choice, about: Mapping[str, Any]
+) -> Model:
+    """Fit, and note in ``about`` by which version of which library: another one may grow other trees."""
+    library = "minewatch" if kind == "robust" else f"scikit-learn {version('scikit-learn')}"
+    return fit(kind, sensors, rows, choice, about={**about, "library": library})
 
 
 def _choose(sensors: Sequence[str], rows: F8, choice: Choice) -> _Rows:
