@@ -2,11 +2,11 @@
 
 import math
 
-from oracles import change, limits, quality, rate, shift, window
+from oracles import change, limits, novelty, quality, rate, shift, window
 
 S = 1_000_000_000
 NAN = float("nan")
-DETECTORS = 11
+DETECTORS = 12
 
 
 def judge(rows, info, settings, rules):
@@ -68,6 +68,7 @@ def judge(rows, info, settings, rules):
                     cap=settings["cusum_cap"],
                     floor=floor,
                 )[-1]
+                stat[11] = _novelty(good, info, settings)
         qualities.append(q)
     times = [t for t, _, _ in rows]
     found = []
@@ -75,6 +76,26 @@ def judge(rows, info, settings, rules):
         column = [stat[detector] for stat in table]
         found += [(key, *row) for row in limits.transitions(times, column, **rule)]
     return qualities, table, found
+
+
+def _novelty(good, info, settings):
+    span = info["high"] - info["low"]
+    return novelty.novelty(
+        [t for t, _ in good],
+        [x for _, x in good],
+        floor=max(settings["novelty_floor"] * span, settings["novelty_floor_steps"] * info["resolution"]),
+        weight=settings["novelty_hour_weight"],
+        hour_ns=round(settings["novelty_hour_s"] * S),
+        share=settings["novelty_hour_share"],
+        block=settings["novelty_memory_readings"] // 50,
+        block_ns=round(settings["novelty_memory_s"] * S / 50),
+        warm=settings["novelty_warm_up_readings"],
+        warm_ns=round(settings["novelty_warm_up_s"] * S),
+        threshold=settings["novelty_threshold"],
+        again=settings["novelty_again"],
+        gate=settings["novelty_gate_readings"],
+        gate_ns=round(settings["novelty_gate_s"] * S),
+    )[-1][2]
 
 
 def _unchanged(measured, resolution, hold):

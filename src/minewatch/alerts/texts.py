@@ -22,6 +22,9 @@ STATISTICS = {
     "rate-of-rise": Text("өсу жылдамдығы", "скорость роста", "rate of rise"),
     "ewma": Text("әдеттегіден ауытқу (EWMA)", "отклонение от обычного (EWMA)", "departure from usual (EWMA)"),
     "cusum": Text("деңгейдің ығысуы (CUSUM)", "сдвиг уровня (CUSUM)", "shift of level (CUSUM)"),
+    "novelty": Text(
+        "бұрын болмаған мән (жаңалығы)", "небывалое значение (новизна)", "not seen before (novelty)"
+    ),
     "stuck": Text("мән өзгермеген уақыт", "значение не менялось", "value unchanged for"),
     "gap": Text("сигнал жоқ уақыт", "нет сигнала", "no signal for"),
     "link": Text("байланыс жоқ уақыт", "нет связи", "no link for"),
@@ -32,6 +35,7 @@ UNITS = {
     "cusum": "σ",
     "range": "1",
     "sentinel": "1",
+    "novelty": "1",
     "stuck": "s",
     "gap": "s",
 }

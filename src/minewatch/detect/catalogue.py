@@ -50,6 +50,10 @@ _UNITS = {
     "cusum_cap": "σ",
     "cusum_half_score": "σ",
     "ewma_half_score": "σ",
+    "novelty_memory_readings": "readings",
+    "novelty_warm_up_readings": "readings",
+    "novelty_gate_readings": "readings",
+    "novelty_floor_steps": "steps",
 }
 
 
@@ -193,6 +197,21 @@ DETECTORS: tuple[Detector, ...] = (
             en="How many seconds have passed since the last reading.",
         ),
         "s",
+    ),
+    Detector(
+        11,
+        "novelty",
+        Text(kk="Бұрын болмаған мән", ru="Небывалое значение", en="Value not seen before"),
+        Text(
+            kk="Мән жақында көрілгендердің бәрінен және аптаның осы сағатындағы әдеттегіден қаншалықты алыс; "
+            "1 — дабыл шегі.",
+            ru="Насколько значение далеко от всего недавнего и от обычного для этого часа недели; "
+            "1 — порог тревоги.",
+            en="How far the value lies from all seen lately and from the usual of this hour of the week; "
+            "1 is the bar.",
+        ),
+        "1",
+        _parameters(*(n for n in DetectSettings.model_fields if n.startswith("novelty_"))),
     ),
 )
 

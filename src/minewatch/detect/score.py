@@ -19,8 +19,10 @@ from minewatch.detect.settings import DetectSettings
 from minewatch.errors import ConfigError
 
 # The statistic at which the score is 0.5, and after an alarm so many readings without another one.
-THRESHOLDS = {"range": 0.5, "sentinel": 0.5, "stuck": 3600.0, "gap": 60.0}
+THRESHOLDS = {"range": 0.5, "sentinel": 0.5, "stuck": 3600.0, "gap": 60.0, "novelty": 1.0}
 GATES = {"ewma": 100, "cusum": 100}
+# A series is counted in rows, whatever its rate: times that live data must last are none here.
+OF_SERIES = {"novelty_memory_s": 0.0, "novelty_warm_up_s": 0.0, "novelty_gate_s": 0.0}
 OF_POINT = ("low", "high", "resolution", "interval_s", "sentinels")
 
 
@@ -92,7 +94,7 @@ def _call(name: str, parameters: Mapping[str, str | float]) -> _Call:
             )
     try:
         settings = DetectSettings.model_validate(
-            {k: _listed(k, v) for k, v in parameters.items() if k in own}
+            OF_SERIES | {k: _listed(k, v) for k, v in parameters.items() if k in own}
         )
     except ValidationError as error:
         first = error.errors(include_url=False)[0]

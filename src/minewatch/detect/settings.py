@@ -92,6 +92,84 @@ class DetectSettings(BaseModel):
         gt=0,
         description="The CUSUM at which the cusum score is 0.5.",
     )
+    novelty_threshold: float = Field(
+        default=0.17,
+        gt=0,
+        le=10,
+        description="The novelty that is an alarm: the root of the newness, plus that for the hour weighted.",
+    )
+    novelty_hour_weight: float = Field(
+        default=0.5,
+        ge=0,
+        le=10,
+        description="What newness for the hour of the week counts against newness of the value itself.",
+    )
+    novelty_hour_s: float = Field(
+        default=2700.0,
+        gt=0,
+        le=1e9,
+        description="The time constant in which the usual value of an hour of the week is learned.",
+    )
+    novelty_hour_share: float = Field(
+        default=0.1,
+        gt=0,
+        le=1,
+        description="No reading gives more than this share to the usual value of its hour.",
+    )
+    novelty_memory_readings: int = Field(
+        default=4000,
+        ge=100,
+        le=1_000_000_000,
+        description="A value not seen for so many readings is new again.",
+    )
+    novelty_memory_s: float = Field(
+        default=1_209_600.0,
+        ge=0,
+        le=1e9,
+        description="A value is remembered for at least so many seconds, however fast the point reads.",
+    )
+    novelty_warm_up_readings: int = Field(
+        default=50,
+        ge=0,
+        le=1_000_000_000,
+        description="Readings remembered before novelty is judged.",
+    )
+    novelty_warm_up_s: float = Field(
+        default=86400.0,
+        ge=0,
+        le=1e9,
+        description="Seconds of memory before novelty is judged.",
+    )
+    novelty_gate_readings: int = Field(
+        default=100,
+        ge=0,
+        le=1_000_000_000,
+        description="For so many readings after an alarm only something clearly newer is another.",
+    )
+    novelty_gate_s: float = Field(
+        default=3600.0,
+        ge=0,
+        le=1e9,
+        description="The gate is closed for at least so many seconds.",
+    )
+    novelty_again: float = Field(
+        default=2.0,
+        ge=1,
+        le=1000,
+        description="While the gate is closed, an alarm takes so many times the novelty of the last one.",
+    )
+    novelty_floor: float = Field(
+        default=0.02,
+        ge=0,
+        le=1,
+        description="The least range that newness is measured against, as a share of the instrument's range.",
+    )
+    novelty_floor_steps: float = Field(
+        default=100.0,
+        ge=0,
+        le=1e9,
+        description="The least range that newness is measured against, in steps of the instrument.",
+    )
 
     @field_validator("shift_starts_h")
     @classmethod

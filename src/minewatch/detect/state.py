@@ -14,14 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minewatch.contracts import I8, PointInfo
-from minewatch.detect.kernels.layout import LAYOUT, LIMIT, NONE, POINT, Chart, Parameters, State
+from minewatch.detect.kernels.layout import (
+    LAYOUT,
+    LIMIT,
+    NONE,
+    NOVEL_BLOCKS,
+    POINT,
+    Chart,
+    Parameters,
+    State,
+)
 from minewatch.detect.settings import DetectSettings
 from minewatch.errors import StoreError
 
 MAGIC = b"minewatch detect\n"
 DIGEST_BYTES = 32
 HEAD = struct.Struct("<II")  # layout version, length of the description that follows
-KEPT = ("track", "shift", "rise", "stel", "twa")  # of a point's row; the rest is what its birth says
+KEPT = ("track", "shift", "rise", "stel", "twa", "novel")  # of a point's row; the rest is what its birth says
 CHART = ("mean", "variance", "high", "low", "seen", "lag", "echo")
 MEND = "Delete the file: detectors start anew and are judging again after their warm-up."
 
@@ -83,6 +92,10 @@ def describe(state: State, p: int, info: PointInfo, settings: DetectSettings) ->
     state.sentinel[p, : len(info.sentinels)] = info.sentinels
     span = high - low
     floor = settings.noise_floor * span if math.isfinite(span) else 0.0
+    row["least_range"] = max(
+        settings.novelty_floor * span if math.isfinite(span) else 0.0,
+        settings.novelty_floor_steps * info.resolution,
+    )
     state.chart.floor[p] = min(max(info.resolution, floor), 1e15)
     if row["track"]["heard_ns"] == NONE and info.valid_from_ns > 0:
         row["track"]["heard_ns"] = info.valid_from_ns  # it is expected to speak from there on
@@ -111,6 +124,17 @@ def parameters(settings: DetectSettings) -> Parameters:
         cap=float(settings.cusum_cap),
         ewma_half=float(settings.ewma_half_score),
         cusum_half=float(settings.cusum_half_score),
+        novel_weight=float(settings.novelty_hour_weight),
+        novel_usual_ns=round(settings.novelty_hour_s * 1e9),
+        novel_share=float(settings.novelty_hour_share),
+        novel_block=max(1, settings.novelty_memory_readings // NOVEL_BLOCKS),
+        novel_block_ns=round(settings.novelty_memory_s * 1e9 / NOVEL_BLOCKS),
+        novel_warm=int(settings.novelty_warm_up_readings),
+        novel_warm_ns=round(settings.novelty_warm_up_s * 1e9),
+        novel_threshold=float(settings.novelty_threshold),
+        novel_again=float(settings.novelty_again),
+        novel_gate=int(settings.novelty_gate_readings),
+        novel_gate_ns=round(settings.novelty_gate_s * 1e9),
     )
 
 

@@ -8,7 +8,19 @@ from minewatch.detect.settings import DetectSettings
 S = 1_000_000_000
 START = 1_700_000_000 * S
 SETTINGS = DetectSettings(
-    memory_readings=40, warm_up_readings=10, coverage=0.1, shift_least_s=60, stuck_after_s=100
+    memory_readings=40,
+    warm_up_readings=10,
+    coverage=0.1,
+    shift_least_s=60,
+    stuck_after_s=100,
+    novelty_memory_readings=150,
+    novelty_memory_s=300,
+    novelty_warm_up_readings=10,
+    novelty_warm_up_s=60,
+    novelty_gate_readings=10,
+    novelty_gate_s=20,
+    novelty_floor=0.001,
+    novelty_floor_steps=5,
 )
 
 

@@ -32,11 +32,12 @@ def test_ids_and_names_are_a_promise():
         "sentinel",
         "stuck",
         "gap",
+        "novelty",
     )
     assert [d.id for d in DETECTORS] == list(range(layout.DETECTORS))
-    assert [index(name) for name in NAMES] == list(range(11))
+    assert [index(name) for name in NAMES] == list(range(12))
     names = [n.replace("-", "_").replace("twa_8h", "twa_8h").upper() for n in NAMES]
-    assert [getattr(layout, "RATE" if n == "RATE_OF_RISE" else n) for n in names] == list(range(11))
+    assert [getattr(layout, "RATE" if n == "RATE_OF_RISE" else n) for n in names] == list(range(12))
 
 
 def test_the_kernels_use_the_codes_of_the_contract():

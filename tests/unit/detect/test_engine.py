@@ -209,11 +209,11 @@ def test_another_quantity_starts_anew(engine):
 
 
 def test_scores_are_sparse_and_high_where_it_is_strange(engine):
-    """A quiet point says nothing; a leap is scored over 0.5 by both change detectors, with its evidence."""
+    """A quiet point says nothing; a leap is scored over 0.5 by change and novelty detectors."""
     quiet = engine.step(batch([(0, START + i * S, 0.5 + i % 3 / 100) for i in range(60)]))
     assert len(quiet.scores.point) == 0
     found = engine.step(batch([(0, START + (60 + i) * S, 3.0) for i in range(4)]))
-    assert set(found.scores.detector.tolist()) == {5, 6}
+    assert set(found.scores.detector.tolist()) == {5, 6, 11}
     assert (found.scores.score >= 0.5).all()
     assert (found.scores.score <= 1).all()
     assert found.scores.evidence[0] > 4
@@ -272,7 +272,7 @@ def test_an_unknown_point_is_refused_before_anything_moves(engine):
     ("row", "what"),
     [
         ((5, 9, 0, 1.0), "point"),
-        ((5, 0, 11, 1.0), "detector"),
+        ((5, 0, 12, 1.0), "detector"),
         ((5, 0, 0, 1.0, 4), "comparison"),
         ((5, 0, 0, math.nan), "threshold"),
         ((5, 0, 0, 1.0, 0, -1.0), "deadband"),

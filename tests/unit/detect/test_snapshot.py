@@ -17,6 +17,7 @@ TABLE = limits(
     (5, 1, 6, 4.0),
     (6, 1, 2, 0.01),
     (7, 1, 0, 0.5, 2, 0.0, 4),
+    (8, 1, 11, 1.0, 1),
 )
 
 
@@ -111,7 +112,7 @@ def test_another_layout_is_named():
     """A snapshot of another version says which, and which one is written here."""
     data = bytearray(_engine().snapshot())
     data[data.index(b"\n") + 1] = 99
-    with pytest.raises(StoreError, match="layout 99, this minewatch writes 1"):
+    with pytest.raises(StoreError, match="layout 99, this minewatch writes 2"):
         _engine().restore(bytes(data))
 
 

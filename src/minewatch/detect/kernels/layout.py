@@ -4,7 +4,8 @@ A kernel takes rows, not arrays: numba counts references of every array that is 
 cost more than the detectors.
 
 ``LAYOUT`` is the version of these rows in a snapshot: raise it with every change of a dtype or a ring.
-About 3 kB a point: 976 B for the 15-minute ring, 1,552 B for the 8-hour ring, 256 B for the rate of rise.
+About 4.8 kB a point: 976 B for the 15-minute ring, 1,552 B for the 8-hour ring, 256 B for the rate of rise,
+1,704 B for novelty.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-LAYOUT = 1
+LAYOUT = 2
 NONE = -(2**63)  # a time that never was
 
-VALUE, MEAN_15MIN, TWA_8H, SHIFT_MEAN, RATE, EWMA, CUSUM, RANGE, SENTINEL, STUCK, GAP = range(11)
-DETECTORS = 11
+VALUE, MEAN_15MIN, TWA_8H, SHIFT_MEAN, RATE, EWMA, CUSUM, RANGE, SENTINEL, STUCK, GAP, NOVELTY = range(12)
+DETECTORS = 12
 
 UNCERTAIN = 64  # from here on; below it good, whatever the reason
 UNCERTAIN_RANGE = 65
@@ -34,6 +35,10 @@ STEL_BUCKETS = 60
 TWA_BUCKET_NS = 300_000_000_000
 TWA_BUCKETS = 96
 RATE_KEPT = 16
+NOVEL_BINS = 256
+NOVEL_KEPT = 12  # values kept exactly
+NOVEL_BLOCKS = 50  # of memory: what is forgotten is forgotten a fiftieth at a time
+NOVEL_HOURS = 168
 RATE_SPACING = 12  # the oldest readings of a rate window are kept a twelfth of the window apart
 
 
@@ -59,18 +64,49 @@ RISE = np.dtype(
         ("kept_value", "f8", (RATE_KEPT,)),
     ]
 )
+VIEW = np.dtype(
+    [
+        ("low", "f8"),  # where the grid begins
+        ("width", "f8"),  # of a bin; 0 while there is no grid
+        ("least", "i4"),  # the first marked bin
+        ("most", "i4"),  # the last one
+        ("kept", "f8", (NOVEL_KEPT,)),
+        ("when", "u1", (NOVEL_KEPT,)),  # the marks of the kept values
+        ("seen", "u1", (NOVEL_BINS,)),  # the marks of the bins
+        ("spare", "u1", (4,)),
+    ]
+)
+NOVEL = np.dtype(
+    [
+        ("count", "i8"),  # readings remembered
+        ("first_ns", "i8"),
+        ("last_ns", "i8"),
+        ("now", "i8"),  # the mark of this block of memory
+        ("block_at", "i8"),  # the count when it began
+        ("block_ns", "i8"),
+        ("alarm_at", "i8"),
+        ("alarm_ns", "i8"),
+        ("alarm_size", "f8"),  # 0 before the first alarm
+        ("base", "f8"),  # the first reading
+        ("usual", "f4", (NOVEL_HOURS,)),  # by hour of the week, less the base
+        ("readings", "u1", (NOVEL_HOURS,)),  # that taught it, at most 255
+        ("view", VIEW, (2,)),
+    ]
+)
 POINT = np.dtype(
     [
-        ("low", "f8"),  # up to the window of the rate: what the birth says, never carried over
+        ("low", "f8"),  # up to the least range: what the birth says, never carried over
         ("high", "f8"),
         ("half_step", "f8"),
         ("hold_ns", "i8"),
         ("rate_window_ns", "i8"),
+        ("least_range", "f8"),
         ("track", TRACK),
         ("shift", SHIFT),
         ("rise", RISE),
         ("stel", window_of(STEL_BUCKETS)),
         ("twa", window_of(TWA_BUCKETS)),
+        ("novel", NOVEL),
     ]
 )
 LIMIT = np.dtype(
@@ -135,3 +171,14 @@ class Parameters(NamedTuple):
     cap: float
     ewma_half: float
     cusum_half: float
+    novel_weight: float  # of the second view
+    novel_usual_ns: int
+    novel_share: float
+    novel_block: int  # readings
+    novel_block_ns: int
+    novel_warm: int  # readings
+    novel_warm_ns: int
+    novel_threshold: float
+    novel_again: float
+    novel_gate: int  # readings
+    novel_gate_ns: int

@@ -1,4 +1,4 @@
-"""One pass over a batch: quality, averages, rate, change, limits, in the order the rows came."""
+"""One pass over a batch: quality, averages, rate, change, novelty, limits, in the order the rows came."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from .layout import (
     GAP,
     MEAN_15MIN,
     NONE,
+    NOVELTY,
     RANGE,
     RATE,
     SENTINEL,
@@ -38,6 +39,7 @@ from .layout import (
     State,
 )
 from .limits import judge
+from .novelty import novelty
 from .quality import classify, is_sentinel, unchanged
 from .rate import rate_of_rise
 from .shift import shift_mean
@@ -110,7 +112,7 @@ def walk(
     late = 0
     for i in range(begin, point.shape[0]):
         p = point[i]
-        if moved + 2 * (first[p + 1] - first[p]) > transitions.shape[0] or scored + 2 > scores.shape[0]:
+        if moved + 2 * (first[p + 1] - first[p]) > transitions.shape[0] or scored + 3 > scores.shape[0]:
             return i, moved, scored, late
         t = ts_ns[i]
         x = value[i]
@@ -167,6 +169,14 @@ def walk(
                     scored += 1
                 if cusum >= par.cusum_half:
                     note_score(scores[scored], p, t, CUSUM, cusum, par.cusum_half)
+                    scored += 1
+                stat[NOVELTY] = novelty(
+                    r["novel"], x, t, r["least_range"], par.novel_weight, par.novel_usual_ns,
+                    par.novel_share, par.novel_block, par.novel_block_ns, par.novel_warm, par.novel_warm_ns,
+                    par.novel_threshold, par.novel_again, par.novel_gate, par.novel_gate_ns,
+                )  # fmt: skip
+                if stat[NOVELTY] >= 1.0:
+                    note_score(scores[scored], p, t, NOVELTY, stat[NOVELTY], 1.0)
                     scored += 1
         quality[i] = q
         for k in range(first[p], first[p + 1]):
