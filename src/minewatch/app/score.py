@@ -96,8 +96,7 @@ def _score_together(
                 fields += [f"{share:.4g}" for share in found.scored.share[row].tolist()]
                 fields.append(found.why(row))
             write(fields)
-    left = found.model.left_out if found.model else {}
-    note = "".join(f"; left out: {name} ({why})" for name, why in left.items())
+    note = "".join(f"; left out: {name} ({why})" for name, why in found.left_out.items())
     readings = matrix.size
     return (
         f"{len(matrix)} rows, {readings} readings, {seconds:.3f} s,"

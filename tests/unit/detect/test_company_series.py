@@ -16,7 +16,13 @@ FITTED = ("mahalanobis", "pca", "isolation-forest")
 
 def test_ids_and_names_are_a_promise():
     """Stored scores name detectors by these ids: none may ever move."""
-    promised = {"mahalanobis": 100, "pca": 101, "isolation-forest": 102}
+    promised = {
+        "mahalanobis": 100,
+        "pca": 101,
+        "isolation-forest": 102,
+        "neighbours": 103,
+        "airflow-gas": 104,
+    }
     assert {name: IDS[name] for name in promised} == promised
     names = score_names(("value", "mean"))
     assert names[:3] == ("value", "mean", "")
@@ -51,18 +57,19 @@ def test_a_new_device_is_judged_from_its_sixtieth_row(name):
     early = score_rows(name, NAMES, data, {})
     assert early.alarm[150:200].mean() > 0.8
     assert early.alarm[:120].mean() < 0.1
-    late = score_rows(name, NAMES, rows(600), {})
-    assert late.model is not None
-    assert late.model.kind == name
+    late = rows(600)
+    late[500:] += [30, -15, 0.3, 60]
+    assert score_rows(name, NAMES, late, {}).alarm[550:].all()
 
 
 def test_a_constant_start_is_no_reason_to_give_up():
     """A device that stands still at first is judged once it moves."""
     data = rows(1500)
     data[:500] = data[0]
+    data[1400:] += [30, -15, 0.3, 60]
     found = score_rows("mahalanobis", NAMES, data, {})
-    assert found.model is not None
     assert not found.scored.score[:60].any()
+    assert found.alarm[1450:].all()
 
 
 @pytest.mark.parametrize(
@@ -79,3 +86,47 @@ def test_wrong_parameters_are_explained(parameters, message):
     """A wrong parameter or value is named, with what to write instead."""
     with pytest.raises(ConfigError, match=message):
         score_rows("mahalanobis", NAMES, rows(), parameters)
+
+
+def test_neighbours_name_the_meter_that_disagrees():
+    """Of three meters one moves off; the reason names it, how far, and how many others say otherwise."""
+    dice = np.random.default_rng(3)
+    data = 0.5 + dice.normal(0, 0.1, (300, 1)).cumsum(axis=0) * 0.02 + dice.normal(0, 0.02, (300, 3))
+    data[200:, 1] += 3.4
+    data[250:, 2] = np.nan
+    found = score_rows("neighbours", ("MM1", "MM261", "MM3"), data, {"floor": 0.02})
+    assert not found.alarm[:200].any()
+    assert found.alarm[200:250].all()
+    assert found.why(200).startswith("MM261 reads 3.")
+    assert found.why(200).endswith("above what its 2 neighbours say.")
+
+
+def test_airflow_against_gas_says_from_what_to_what():
+    """Air falls and methane rises: one row later it is said in words; either alone says nothing."""
+    data = np.tile([1.7, 1.4, 0.5, 0.3], (200, 1))
+    data[150:, :2] = [0.4, 0.3]
+    data[155:, 2] = 2.1
+    found = score_rows("airflow-gas", ("AN422", "AN423", "MM261", "MM262"), data, {"air": 2})
+    assert not found.alarm[:156].any()
+    assert found.alarm[156:170].all()
+    assert found.why(156) == (
+        "Airflow at AN423 fell from 1.4 to 0.3 while methane at MM261 rose from 0.5 to 2.1;"
+        " 1 of 2 meters rise."
+    )
+    alone = data.copy()
+    alone[:, 2] = 0.5
+    assert not score_rows("airflow-gas", tuple("abcd"), alone, {"air": 2}).alarm.any()
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "parameters", "message"),
+    [
+        ("airflow-gas", "ab", {}, "--set air=2"),
+        ("airflow-gas", "ab", {"air": 2}, "needs 3 columns"),
+        ("neighbours", "a", {}, "needs 2 columns"),
+    ],
+)
+def test_too_few_columns_are_explained(name, columns, parameters, message):
+    """A company of one, or air without gas, is no company."""
+    with pytest.raises(ConfigError, match=message):
+        score_rows(name, tuple(columns), np.ones((50, len(columns))), parameters)

@@ -25,6 +25,11 @@ _TREES = (
     Parameter("seed", "1", 0, "The seed of the forest: the same rows give the same trees."),
 )
 
+_LEARN = (
+    Parameter("memory", "rows", 600, "Rows over which usual values are learned."),
+    Parameter("warm_up", "rows", 60, "Rows learned before a sensor is judged."),
+)
+
 COMPANY: tuple[Detector, ...] = (
     Detector(
         100,
@@ -61,6 +66,49 @@ COMPANY: tuple[Detector, ...] = (
         ),
         "1",
         (_WINDOW, _SLOW, *_TREES),
+    ),
+    Detector(
+        103,
+        "neighbours",
+        Text(kk="Көршілермен келіспеу", ru="Расхождение с соседями", en="Disagreement with neighbours"),
+        Text(
+            kk="Аспап аймақтағы сол шаманың басқа аспаптары айтқаннан неше сигмаға алшақ.",
+            ru="На сколько сигм прибор расходится с тем, что говорят другие приборы той же величины.",
+            en="How many sigmas a meter lies from what the others of its quantity say.",
+        ),
+        "σ",
+        (
+            *_LEARN,
+            Parameter("half", "σ", 8, "The score is 0.5 at so many sigmas."),
+            Parameter("clip", "σ", 4, "One row teaches at most so many sigmas."),
+            Parameter("floor", "unit of the column", 0, "The least sigma assumed: the instrument's step."),
+        ),
+    ),
+    Detector(
+        104,
+        "airflow-gas",
+        Text(kk="Ауа мен газ", ru="Воздух и газ", en="Airflow against gas"),
+        Text(
+            kk="Ауа ағыны азайып, сонымен бірге метан өседі: желдетудің бұзылуы.",
+            ru="Поток воздуха падает, и одновременно растёт метан: нарушение проветривания.",
+            en="Airflow falls while methane rises: a loss of ventilation.",
+        ),
+        "1",
+        (
+            *_LEARN,
+            Parameter(
+                "fall", "1", 0.3, "The share by which air must fall below its usual for a score of 0.5."
+            ),
+            Parameter(
+                "rise", "unit of the column", 0.3, "By how much gas must rise above its usual for 0.5."
+            ),
+            Parameter(
+                "least", "unit of the column", 0.2, "Air that is usually slower than this says nothing."
+            ),
+            Parameter(
+                "air", "columns", 0, "How many of the first columns are air velocities, the rest is gas."
+            ),
+        ),
     ),
 )
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from minewatch.contracts import F8, Text
+from minewatch.contracts import B1, F8, Text
 from minewatch.detect.company.model import Model
 from minewatch.detect.kernels.company import standing_rows, walk_forms
 from minewatch.detect.kernels.forest import walk_forest
@@ -21,12 +22,15 @@ class Scored:
 
     ``statistic`` is 1 where the score is 0.5, NaN where nothing was measured. ``share`` is what a sensor
     adds, signed by the side it lies on; ``off`` is how far it lies from what is expected, in its own unit.
+    ``beyond`` says which rows lie outside the range that the fit saw, by more than half of it (of models
+    only).
     """
 
     statistic: F8
     score: F8
     share: F8
     off: F8
+    beyond: B1 = field(default_factory=lambda: np.zeros(0, np.bool_))
 
 
 class Scorer:
@@ -43,19 +47,29 @@ class Scorer:
         judged = np.ascontiguousarray(rows[:, model.kept], np.float64)
         n, k = judged.shape
         statistic, share, off = np.empty(n), np.zeros((n, k)), np.zeros((n, k))
+        ring = self.ring.copy()
+        standing = np.empty((n, k))
+        standing_rows(judged, self.ring, self.rows, arrays["centre"], arrays["scale"], standing)
         if model.kind == "isolation-forest":
-            standing = np.empty((n, k))
-            standing_rows(judged, self.ring, self.rows, arrays["centre"], arrays["scale"], standing)
             statistic, share, off = self._forest(standing)
         else:
             walk_forms(
-                judged, self.ring, self.rows, arrays["centre"], arrays["scale"], arrays["fill"],
+                judged, ring, self.rows, arrays["centre"], arrays["scale"], arrays["fill"],
                 arrays["forms"], arrays["top"], statistic, share, off,
             )  # fmt: skip
         self.rows += n
         with np.errstate(invalid="ignore"):
             score = np.where(np.isnan(statistic), 0.0, statistic / (statistic + 1.0))
-        return Scored(statistic, score, self._wide(share, n), self._wide(off * arrays["scale"], n))
+        margin = 0.5 * (arrays["high"] - arrays["low"])
+        with np.errstate(invalid="ignore"):
+            outside = (standing < arrays["low"] - margin) | (standing > arrays["high"] + margin)
+        return Scored(
+            statistic,
+            score,
+            self._wide(share, n),
+            self._wide(off * arrays["scale"], n),
+            np.asarray(outside.any(axis=1), np.bool_),
+        )
 
     def _wide(self, part: F8, n: int) -> F8:
         out = np.zeros((n, len(self.model.sensors)))
@@ -87,8 +101,9 @@ class Scorer:
         return score
 
 
-def reason(model: Model, share: F8, off: F8, what: Text | None = None) -> Text:
+def reason(sensors: Model | Sequence[str], share: F8, off: F8) -> Text:
     """Say in words which sensors do not fit the others; ``share`` and ``off`` are one row of ``Scored``."""
+    names = sensors.sensors if isinstance(sensors, Model) else sensors
     weight = np.abs(share)
     total = float(weight.sum())
     if not total > 0:
@@ -98,7 +113,7 @@ def reason(model: Model, share: F8, off: F8, what: Text | None = None) -> Text:
             en="The sensors do not fit each other.",
         )
     first = [j for j in np.argsort(-weight, kind="stable").tolist() if weight[j] >= LEAST_NAMED * total]
-    parts = [(model.sensors[j], float(off[j]), float(weight[j] / total)) for j in first[:MOST_NAMED]]
+    parts = [(names[j], float(off[j]), float(weight[j] / total)) for j in first[:MOST_NAMED]]
     return Text(
         kk="Басқалары бойынша күтілгеннен ауытқу: "
         + ", ".join(f"{n} {abs(d):.3g} {'жоғары' if d > 0 else 'төмен'} ({s:.0%})" for n, d, s in parts),

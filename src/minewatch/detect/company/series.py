@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from minewatch.contracts import B1, F8
+from minewatch.contracts import B1, F8, Text
 from minewatch.detect.company.catalogue import COMPANY, IDS
 from minewatch.detect.company.fit import Choice, fit
 from minewatch.detect.company.learner import Learner
-from minewatch.detect.company.model import Model
+from minewatch.detect.company.neighbours import AirflowGas, Neighbours, Sensor
 from minewatch.detect.company.scorer import Scored, Scorer, reason
 from minewatch.errors import ConfigError
 
@@ -24,22 +24,30 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "trees": (1, 10_000),
     "sample": (2, 1_000_000),
     "seed": (0, 2**32 - 1),
+    "memory": (2, 1e9),
+    "warm_up": (1, 1e9),
+    "clip": (1e-9, 1e9),
+    "floor": (0, 1e15),
+    "fall": (1e-9, 1e9),
+    "rise": (1e-9, 1e15),
+    "least": (0, 1e15),
+    "air": (0, 10_000),
 }
+WHOLE = {"window", "trees", "sample", "seed", "air"}
 
 
 @dataclass(frozen=True, slots=True)
 class Rowwise:
-    """What a detector of company says of rows; ``why`` gives the reason of a row in words."""
+    """What a detector of company says of rows; ``left_out`` are the columns it does not judge, and why."""
 
     scored: Scored
     alarm: B1
-    model: Model | None
+    left_out: Mapping[str, str]
+    explain: Callable[[int], Text]
 
     def why(self, row: int) -> str:
         """Return the reason of a row that alarms, "" for others."""
-        if not self.alarm[row] or self.model is None:
-            return ""
-        return reason(self.model, self.scored.share[row], self.scored.off[row]).en
+        return self.explain(row).en if self.alarm[row] else ""
 
 
 def score_rows(
@@ -51,26 +59,62 @@ def score_rows(
     does: robust scaling of each column, then a fit of its first 400 rows. Raises ConfigError for an unknown
     parameter and for rows that nothing can be learned from.
     """
-    choice = _choice(name, parameters)
+    given = _given(name, parameters)
     rows = np.ascontiguousarray(rows, np.float64)
-    if train_rows:
-        model = fit(name, columns, rows[:train_rows], choice)
-        scored = Scorer(model).take(rows)
+    if name in ("neighbours", "airflow-gas"):
+        scored, left_out, explain = _learning(name, columns, rows, given)
+    elif train_rows:
+        model = fit(name, columns, rows[:train_rows], _choice(given))
+        scored, left_out = Scorer(model).take(rows), model.left_out
+
+        def explain(row: int) -> Text:
+            return reason(model, scored.share[row], scored.off[row])
     else:
-        learner = Learner(columns, choice, lambda sensors, seen, how: fit(name, sensors, seen, how))
+        learner = Learner(columns, _choice(given), lambda *how: fit(name, *how))
         scored = learner.take(rows)
-        model_now = learner.model
-        return Rowwise(scored, scored.score >= 0.5, model_now)
+        left_out = learner.model.left_out if learner.model else {}
+
+        def explain(row: int) -> Text:
+            return reason(columns, scored.share[row], scored.off[row])
+
     scored.score[:train_rows] = 0.0
-    scored.share[:train_rows] = 0.0
-    return Rowwise(scored, scored.score >= 0.5, model)
+    return Rowwise(scored, scored.score >= 0.5, left_out, explain)
 
 
-def _choice(name: str, parameters: Mapping[str, str | float]) -> Choice:
+def _learning(
+    name: str, columns: Sequence[str], rows: F8, given: dict[str, float]
+) -> tuple[Scored, Mapping[str, str], Callable[[int], Text]]:
+    sensors = [Sensor(column) for column in columns]
+    watch: Neighbours | AirflowGas
+    if name == "neighbours":
+        least, watch = 2, Neighbours(sensors, **given)
+    else:
+        air = int(given.pop("air", 0))
+        least, watch = air + 1, AirflowGas(sensors, air, **given)
+        if air < 1:
+            raise ConfigError(
+                "airflow-gas must know its columns",
+                where="--set air",
+                mend="Name air velocities first in --columns, then gas, and say how many: --set air=2.",
+            )
+    if len(columns) < least:
+        raise ConfigError(
+            f"{name} needs {least} columns, there are {len(columns)}", where="--columns", mend="Name more."
+        )
+    scored = watch.take(rows)
+    return scored, {}, lambda row: watch.reason(scored.share[row], scored.off[row], rows[row])
+
+
+def _choice(given: Mapping[str, float]) -> Choice:
+    values: dict[str, Any] = {key: int(value) if key in WHOLE else value for key, value in given.items()}
+    return Choice(**values)
+
+
+def _given(name: str, parameters: Mapping[str, str | float]) -> dict[str, float]:
+    """Return the parameters as numbers. Raises ConfigError for an unknown one or one out of bounds."""
     detector = next(d for d in COMPANY if d.id == IDS[name])
     known = {p.name: p for p in detector.parameters}
-    given: dict[str, Any] = {}
-    whole = {f.name for f in fields(Choice) if f.type == "int"}
+    given: dict[str, float] = {}
     for key, value in parameters.items():
         if key not in known:
             raise ConfigError(
@@ -81,10 +125,10 @@ def _choice(name: str, parameters: Mapping[str, str | float]) -> Choice:
             number = float(value)
         except ValueError:
             number = float("nan")
-        if not low <= number <= high or (key in whole and number != int(number)):
-            kind = "a whole number" if key in whole else "a number"
+        if not low <= number <= high or (key in WHOLE and number != int(number)):
+            kind = "a whole number" if key in WHOLE else "a number"
             raise ConfigError(
                 f"{value!r} does not fit", where=f"--set {key}", mend=f"Give {kind} from {low:g} to {high:g}."
             )
-        given[key] = int(number) if key in whole else number
-    return Choice(**given)
+        given[key] = number
+    return given
