@@ -256,6 +256,20 @@ def test_an_output_that_fails_is_told_and_tried_again(folder: Path) -> None:
     site.safety.stop()
 
 
+def test_a_failed_output_stays_failed_over_a_restart(folder: Path) -> None:
+    """Nobody says that it is over before the output has obeyed, and it is not told a second time."""
+    (folder / "siren").mkdir()
+    site = Site(folder)
+    until("it fails", lambda: site.pass_(0.5) or "raised" in site.told())
+    site.begin()  # killed, and started again
+    site.pass_(5)
+    assert site.told() == ["raised"]
+    (folder / "siren").rmdir()
+    until("it is over", lambda: site.pass_(0.5) or site.told()[-1] == "cleared")
+    assert site.told() == ["raised", "cleared"]
+    site.safety.stop()
+
+
 def test_notes_leave_once_the_spool_holds_them(folder: Path) -> None:
     """What the spool has taken is not told again after a restart; what it has not, is."""
     site = Site(folder)
@@ -359,6 +373,31 @@ def test_an_agent_that_hangs_lets_the_output_fall_to_safe() -> None:
         output.step(wanted, 0)
         until("safe", lambda wire=wire, after=after: wire.written and wire.written[-1] is after)
         output.stop()
+
+
+def test_an_agent_that_hangs_between_two_flashes_leaves_an_alert_on() -> None:
+    """A pulsed output in its dark half goes on, not off, when the loop hangs while an alert holds it."""
+    wire = Wire()
+    output = Output(config(pulse_s=2, hang_s=0.3), wire)
+    output.start()
+    output.step(ON, 0)
+    until("lit", lambda: wire.written == [True])
+    output.step(ON, S)
+    until("dark", lambda: wire.written[:2] == [True, False])
+    until("lit again", lambda: wire.written == [True, False, True])
+    output.stop()
+
+
+def test_a_line_that_always_has_something_to_do_does_not_hang() -> None:
+    """Each step brings a new order, as with short pulses: the line answers all the time, so it is well."""
+    wire = Wire()
+    output = Output(config(pulse_s=0.2), wire)
+    output.start()
+    for tenth in range(300):
+        output.step(ON, tenth * S // 10)
+        until("written", lambda tenth=tenth: len(wire.written) == tenth + 1)
+        assert not output.failed
+    output.stop()
 
 
 def test_the_watchdog_is_beaten_only_while_the_loop_lives() -> None:

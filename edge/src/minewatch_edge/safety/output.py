@@ -46,10 +46,12 @@ class Output:
         self._beat_ns = self._verify_ns = 0
         self._beat = False
         self._answered_ns = 0
+        self._answers = 0
         # of the thread
         self._shown: bool | None = None
         self._held = False
         self._failures = 0
+        self._obeys = False
         self._fault = ""
 
     def start(self) -> None:
@@ -116,19 +118,22 @@ class Output:
         return turn % 2 == 0, self._pulse_ns + (turn + 1) * half_ns
 
     def _watch(self, mono_ns: int) -> None:
-        if not self._errands.busy or not self._answered_ns:
-            self._answered_ns = mono_ns
+        answers = self._errands.done  # a line that is always busy, but answers, does not hang
+        if answers != self._answers or not self._errands.busy or not self._answered_ns:
+            self._answers, self._answered_ns = answers, mono_ns
         elif mono_ns - self._answered_ns > _HANGS_NS:
             self._fault = "its line hangs"
-        self.failed = self._failures >= _FAILURES_BORNE or self._fault == "its line hangs"
+        if self._failures >= _FAILURES_BORNE or self._fault == "its line hangs":
+            self.failed = True
+        elif self._obeys:  # else nobody knows yet, as after a restart
+            self.failed = False
 
     # --- in the thread --------------------------------------------------------------------------------------
 
     def _work(self, order: _Order | None) -> None:
         if order is None:  # the loop hangs: nobody judges any more
-            if self._held:
-                return
-            order = _Order(self.config.safe_on, False, None, False)
+            # What an alert holds is on, also when the loop hung in the dark half of a pulse.
+            order = _Order(self._held or self.config.safe_on, self._held, None, False)
         self._held = order.held
         try:
             if order.verify or self._failures or self._shown != order.on:
@@ -146,10 +151,11 @@ class Output:
         else:
             if self._fault:
                 log.warning("output %s obeys again", self.config.id)
-            self._failures, self._fault = 0, ""
+            self._failures, self._fault, self._obeys = 0, "", True
 
     def _refused(self, why: str) -> None:
         if not self._fault:
             log.error("output %s: %s", self.config.id, why)
+        self._obeys = False
         self._failures += 1
         self._fault = why
