@@ -103,8 +103,8 @@ class Agent:
         self._trusted_ns = moment.mono_ns + _TRUST_AFTER_NS
         try:
             self._open_spool()
-            self._sampler.resume(self._spool.marks())
         except SpoolUnavailable as error:
+            self._sampler.marks_wanted = True
             self._spool_refused(error, moment)
         self._safety.measure(self._sampler.points, moment)
         self._safety.start(moment)
@@ -114,8 +114,10 @@ class Agent:
     def stop(self, moment: Moment) -> None:
         """End in order: what was sampled is committed, the host is told, the spool is closed."""
         now_ns = self._clock.advance(moment)
+        self._commit(now_ns, moment)  # first: wires that hang may use up the time until we are killed
+        if not self._waiting:
+            self._safety.noted()
         self._safety.stop()
-        self._commit(now_ns, moment)
         self.leave(moment)
         try:
             self._spool.count(now_ns, sent=self._outgoing.uncounted, lost=self._untold)
@@ -145,12 +147,12 @@ class Agent:
         self._commit(self._tell_time(moment), moment)
         if self._waiting:
             raise SpoolUnavailable(self._problems.get("spool", "the spool does not take readings"))
-        before = self._sampler.points
+        before, marks = self._sampler.points, self._spool.marks()
         self._spool.declare(spool_points([p for driver in drivers for p in driver.points()]))
         self._sampler.replace(drivers, config.reports)
         self._ranks = Ranks(config, self._sampler.points)
         self._clock.config = config.clock
-        self._sampler.resume(self._spool.marks())
+        self._sampler.resume(marks)
         self._safety.measure(self._sampler.points, moment)
         self.config, self._spool.limits = config, spool_limits(config)
         renewed = self._delivery.settings != delivery_settings(config)
@@ -319,6 +321,7 @@ class Agent:
             self._was_born = False
             if self._transport.connected:
                 self._transport.drop(silent=True)
+        self._sampler.resume(self._spool.marks())
         self._take_identity()
 
     def _take_identity(self) -> None:
@@ -360,7 +363,7 @@ class Agent:
             self._bear_refusal(moment)
 
     def _commit_some(self, now_ns: int, moment: Moment) -> None:
-        if not self._spool.identity:
+        if not self._identity:
             self._open_spool()
         rows = self._waiting.first(_COMMIT_ROWS)
         first = self._spool.append(rows, now_ns, sent=self._outgoing.uncounted, lost=self._untold)
@@ -457,7 +460,7 @@ class Agent:
 
     def _tidy_spool(self, now_ns: int, moment: Moment) -> None:
         spool = self._spool
-        if not spool.identity:
+        if not self._identity:
             self._open_spool()
         self._spool_bytes = spool.used_bytes()
         gone = spool.evict(now_ns, by_age=moment.mono_ns >= self._trusted_ns)

@@ -9,7 +9,7 @@ from math import nan
 from typing import TypeAlias
 
 from minewatch_edge.clocks import UNKNOWN, Stamps, SteadyClock
-from minewatch_edge.drivers.apart import Apart
+from minewatch_edge.drivers.apart import NEVER_NS, Apart
 from minewatch_edge.drivers.driver import Batch, Driver, Reading, Resuming
 from minewatch_edge.errors import DriverError, DriverSilent
 from minewatch_edge.reporting import Reporter, Reporting
@@ -64,6 +64,7 @@ class Sampler:
         self.points: tuple[PointBirth, ...] = ()
         self.taken = self.unsaid = self.late = self.missed = 0
         self.observer: Observer | None = None
+        self.marks_wanted = False  # true while the spool, and the marks in it, cannot be read
         self._sources: list[_Source] = []
         self.replace(drivers, reports)
 
@@ -102,6 +103,7 @@ class Sampler:
 
     def resume(self, marks: Mapping[str, str]) -> None:
         """Tell each driver, once, how far the rows on the disk go, by device."""
+        self.marks_wanted = False
         for source in self._sources:
             if source.resumed:
                 continue
@@ -117,7 +119,8 @@ class Sampler:
 
     def due_ns(self, now_ns: int) -> int:
         """Return when the first driver is due."""
-        return min(max(s.driver.due_ns(now_ns), s.retry_ns) for s in self._sources)
+        asked = (s for s in self._sources if not self._waits(s))
+        return min((max(s.driver.due_ns(now_ns), s.retry_ns) for s in asked), default=NEVER_NS)
 
     def sample(self, clock: SteadyClock) -> list[NewRow]:
         """Ask every driver that is due by the clock's time."""
@@ -133,6 +136,8 @@ class Sampler:
             self._jumped(jumped_ns)
         rows: list[NewRow] = []
         for source in self._sources:
+            if self._waits(source):
+                continue
             if now_ns >= source.retry_ns and source.driver.due_ns(now_ns) <= now_ns:
                 readings = self._ask(source, now_ns, lead_ns)
                 if readings:
@@ -143,6 +148,15 @@ class Sampler:
         """Close every driver."""
         for source in self._sources:
             source.driver.close()
+
+    def _waits(self, source: _Source) -> bool:
+        """Tell whether a source that can be read again must first be told from where: it would come twice.
+
+        What pushes is not kept waiting: it comes once, and what it says may be an alarm.
+        """
+        if not self.marks_wanted or source.resumed or isinstance(source.driver, Apart):
+            return False
+        return isinstance(source.driver, Resuming)
 
     def _jumped(self, by_ns: int) -> None:
         for source in self._sources:

@@ -291,6 +291,37 @@ def test_the_place_is_committed_with_the_readings(tmp_path: Path, lost: bool) ->
     assert log.rejects == []
 
 
+def test_a_followed_file_waits_for_a_spool_that_comes_later(tmp_path: Path) -> None:
+    """Without its place, which the spool knows, a file would be read from its start and come twice."""
+    log = Log(tmp_path)
+    log.write(1, 2)
+    settings, disk, away = log.settings(), tmp_path / "disk", tmp_path / "away"
+    agent = Agent(settings, [log.driver()], Spool(disk / "spool"), FakeBroker())
+    agent.start(Moment(T0, S))
+    agent.stop(Moment(T0 + S, 2 * S))
+    agent = Agent(settings, [log.driver()], Spool(disk / "spool"), FakeBroker())
+    agent.start(Moment(T0 + 2 * S, 3 * S))
+    for second in range(4, 7):
+        agent.step(Moment(T0 + second * S, second * S))
+    agent.stop(Moment(T0 + 7 * S, 7 * S))
+    disk.rename(away)
+    disk.write_text("not mounted")
+    log.write(3)
+    spool = Spool(disk / "spool")
+    agent = Agent(settings, [log.driver()], spool, FakeBroker())
+    agent.start(Moment(T0 + 10 * S, 10 * S))
+    for second in range(11, 14):
+        due_ns = agent.step(Moment(T0 + second * S, second * S))
+        assert due_ns > second * S  # it waits without asking all the time
+    disk.unlink()
+    away.rename(disk)
+    for second in range(14, 20):
+        agent.step(Moment(T0 + second * S, second * S))
+    values = [v for row in spool.unacknowledged(0, 100) for v in row.columns.values]
+    agent.stop(Moment(T0 + 21 * S, 21 * S))
+    assert values == [1.0, 2.0, 3.0]
+
+
 def test_a_packed_file_cannot_be_followed(tmp_path: Path) -> None:
     """The mend says what to follow instead."""
     point = {"metric": "a", "quantity": "q", "unit": "u", "column": "a"}
