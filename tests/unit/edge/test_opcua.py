@@ -262,6 +262,14 @@ def test_uncertain_stays_uncertain(peer: OpcuaPeer) -> None:
         assert "UncertainSensorNotAccurate" in said.text
 
 
+def test_a_source_time_that_cannot_be_draws_no_later_reading_after_it(peer: OpcuaPeer) -> None:
+    """A source that says the year 9999 is stamped with the server's time, as if it had said none."""
+    peer.set("a", 0.25, 253_402_300_799 * 1_000_000_000)
+    with Asked(peer.url, ["ns=2;s=a"]) as asked:
+        asked.until(lambda: asked.gave(0, 0.25))
+        assert max(r.ts_ns for r in asked.readings) < moment().wall_ns + 3_600 * 10**9
+
+
 def test_changes_faster_than_the_poll_all_arrive_with_their_times(peer: OpcuaPeer) -> None:
     """Two hundred changes between two polls are two hundred readings, each with its own time, in order."""
     start_ns = moment().wall_ns // 1_000_000 * 1_000_000

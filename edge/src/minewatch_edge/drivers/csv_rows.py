@@ -10,6 +10,7 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from minewatch_edge.drivers.ahead import LATEST_NS
 from minewatch_edge.drivers.lines import LONGEST_LINE, Line
 from minewatch_edge.errors import DriverError
 from minewatch_edge.spool import Reject
@@ -36,7 +37,7 @@ class TimeFormat:
             number = float(text)
             if not math.isfinite(number):
                 raise ValueError("no finite number")
-            return round(number * _UNITS[self.form])
+            return _held(round(number * _UNITS[self.form]))
         when = datetime.fromisoformat(text) if self.form == "iso" else datetime.strptime(text, self.form)  # noqa: DTZ007
         if when.tzinfo is None:
             if self.zone is None:
@@ -44,7 +45,13 @@ class TimeFormat:
             when = when.replace(tzinfo=self.zone)
             if _nanoseconds(when) < after_ns:
                 when = when.replace(fold=1)
-        return _nanoseconds(when)
+        return _held(_nanoseconds(when))
+
+
+def _held(ts_ns: int) -> int:
+    if abs(ts_ns) > LATEST_NS:
+        raise ValueError("no clock can hold it")
+    return ts_ns
 
 
 def _nanoseconds(when: datetime) -> int:

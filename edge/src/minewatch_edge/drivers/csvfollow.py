@@ -6,6 +6,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from minewatch_edge.drivers.ahead import ahead
 from minewatch_edge.drivers.csv_rows import CsvRow, CsvText, Layout, decoded, rejected
 from minewatch_edge.drivers.driver import Batch, CheckResult, Reading
 from minewatch_edge.drivers.lines import Line
@@ -15,8 +16,6 @@ from minewatch_edge.sparkplug.births import PointBirth
 from minewatch_edge.spool import Reject
 
 _READINGS_A_POLL = 500  # one row of the spool, so that the mark is committed with all of them
-_FUTURE_NS = 86_400 * 1_000_000_000
-_CLOCK_SET_NS = 1_767_225_600 * 1_000_000_000  # 2026: a clock before that was never set, and judges nothing
 
 
 class CsvFollow:
@@ -110,8 +109,7 @@ class CsvFollow:
             return
         for reason, what in row.faults:
             self._reject(now_ns, reason, what, line.raw)
-        if row.ts_ns > now_ns + _FUTURE_NS and now_ns > _CLOCK_SET_NS:
-            # Taken, it would put every later line out of order and draw the device's times after it.
+        if ahead(row.ts_ns, now_ns):  # taken, it would put every later line out of order too
             self._reject(now_ns, "future", "its time is more than a day ahead of the clock", line.raw)
         elif row.ts_ns < self._last_ns:
             self._reject(now_ns, "order", "its time is before that of the line above", line.raw)

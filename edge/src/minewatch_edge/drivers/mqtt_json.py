@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from minewatch_edge.drivers.ahead import LATEST_NS
 from minewatch_edge.drivers.csv_rows import TimeFormat
 
 LONGEST = 262_144
@@ -87,7 +88,10 @@ def time_ns(found: Any, form: TimeFormat) -> int:
         raise Unusable("time", f"{str(found)[:60]!r} is no time")
     try:
         if isinstance(found, int) and form.form in ("unix_s", "unix_ms"):
-            return found * (1_000_000_000 if form.form == "unix_s" else 1_000_000)
+            ts_ns = found * (1_000_000_000 if form.form == "unix_s" else 1_000_000)
+            if abs(ts_ns) > LATEST_NS:
+                raise ValueError("no clock can hold it")
+            return ts_ns
         return form.read(str(found))
     except (ValueError, OverflowError) as error:
         raise Unusable("time", f"{str(found)[:60]!r}: {error}") from error

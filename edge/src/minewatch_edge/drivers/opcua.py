@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from minewatch_edge.drivers.ahead import ahead
 from minewatch_edge.drivers.driver import CheckResult, Reading
 from minewatch_edge.errors import DriverError, EdgeConfigError
 from minewatch_edge.sparkplug.births import PointBirth
@@ -234,7 +235,7 @@ class OpcuaDriver:
     def _reading(self, index: int, data: Any, now_ns: int) -> tuple[float, int, int]:
         """Return value, quality and time of a DataValue; NaN and bad where there is no number."""
         node, birth = self._nodes[index], self._points[index]
-        ts_ns = _ns(data.SourceTimestamp) or _ns(data.ServerTimestamp) or now_ns
+        ts_ns = _ns(data.SourceTimestamp, now_ns) or _ns(data.ServerTimestamp, now_ns) or now_ns
         severity = data.StatusCode.value >> 30 if data.StatusCode is not None else 0
         raw = data.Value.Value if data.Value is not None else None
         if severity >= 2 or not isinstance(raw, (bool, int, float)):
@@ -279,13 +280,13 @@ class OpcuaDriver:
             link.close()
 
 
-def _ns(when: datetime | None) -> int:
-    """Return nanoseconds since 1970; 0 where no time was set."""
+def _ns(when: datetime | None, now_ns: int) -> int:
+    """Return nanoseconds since 1970; 0 where no time was set, or one that cannot be."""
     if when is None:
         return 0
     gone = (when if when.tzinfo else when.replace(tzinfo=UTC)) - _EPOCH
     ns = ((gone.days * 86_400 + gone.seconds) * 1_000_000 + gone.microseconds) * 1_000
-    return ns if ns > _CLOCK_SET_NS else 0
+    return ns if ns > _CLOCK_SET_NS and not ahead(ns, now_ns) else 0
 
 
 def make(device: DeviceConfig, folder: Path, refuse: Callable[[Reject], None]) -> OpcuaDriver:
