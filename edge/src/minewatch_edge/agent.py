@@ -48,6 +48,7 @@ _COMMIT_ROWS = 100
 _FIGURES_NS = 5 * _SECOND_NS  # between two messages about the spool
 _GAPS_NS = 10 * _SECOND_NS  # between two looks for losses to tell of, while the host is there
 _TRUST_AFTER_NS = 3_600 * _SECOND_NS  # a clock that jumped may not make rows old before a person can mend it
+_RUNS_UNTOLD = 2_000  # more pieces of a loss are told at once, to whom it may concern: memory is small
 _REJECTS_WAITING = 1_000
 _MS = 1_000_000
 
@@ -191,6 +192,7 @@ class Agent:
             self._commit(now_ns, moment)
         if not self._waiting:
             self._safety.noted()
+            self._sampler.kept()
         self._send_history(moment)
         if moment.mono_ns - self._tidied_ns >= _SECOND_NS:
             self._tidied_ns = moment.mono_ns
@@ -468,6 +470,8 @@ class Agent:
             if "evicted" not in self._problems:
                 log.error("the spool is full: the oldest readings are given up")
             self._delivery.held(spool.first_id, moment.mono_ns)
+        if spool.untold_runs > _RUNS_UNTOLD:
+            self._tell_gaps(moment)
         if spool.counters.evicted:
             self._problems["evicted"] = f"{spool.counters.evicted} readings were given up: the spool was full"
         if self._rejects:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
+from socketserver import TCPServer
 from typing import Any
 
 from minewatch_edge.errors import EdgeConfigError
 from minewatch_edge.metrics import CONTENT_TYPE
 
 _REQUEST_TIMEOUT_S = 5.0
+_CLOSE_S = 0.5
 
 
 class MetricsServer:
@@ -36,14 +38,16 @@ class MetricsServer:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop listening."""
-        self._server.shutdown()
+        """Stop listening; a client that is still asking is not waited for."""
+        threading.Thread(target=self._server.shutdown, name="metrics-end", daemon=True).start()
+        self._thread.join(_CLOSE_S)
         self._server.server_close()
-        self._thread.join()
 
 
-class _Server(HTTPServer):
+class _Server(TCPServer):  # not HTTPServer: that asks a name server who we are
     """One question at a time: a flood of them may not eat the gateway, and a slow one ends soon."""
+
+    allow_reuse_address = True
 
     def handle_error(self, _request: Any, _client_address: Any) -> None:
         """A client that went away is no event."""

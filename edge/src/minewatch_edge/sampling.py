@@ -66,6 +66,7 @@ class Sampler:
         self.observer: Observer | None = None
         self.marks_wanted = False  # true while the spool, and the marks in it, cannot be read
         self._sources: list[_Source] = []
+        self._keepers: list[Apart] = []
         self.replace(drivers, reports)
 
     def replace(
@@ -79,6 +80,8 @@ class Sampler:
             source.first = len(self.points)
             self._sources.append(source)
             self.points += source.declared
+        aparts = (s.driver for s in self._sources if isinstance(s.driver, Apart))
+        self._keepers = [apart for apart in aparts if apart.keeps]
         for source in known.values():
             source.driver.close()
 
@@ -143,6 +146,11 @@ class Sampler:
                 if readings:
                     rows += self._rows(source, readings, now_ns - lead_ns, clock)
         return rows
+
+    def kept(self) -> None:
+        """Tell the drivers that confirm to their source that all rows handed out so far are on the disk."""
+        for apart in self._keepers:
+            apart.kept()
 
     def close(self) -> None:
         """Close every driver."""

@@ -56,6 +56,7 @@ class Spool:
         self._mark = Mark()
         self._ids: list[int] = []
         self._indexes: dict[int, int] = {}
+        self.untold_runs = 0  # pieces of the largest loss that no note tells yet, as far as seen
         self._lowest = [0] * (NOTE_PRIORITY + 1)  # rows up to here of that priority are gone
 
     @property
@@ -358,6 +359,7 @@ class Spool:
         before = db.execute("SELECT body FROM gap WHERE reason = ?", (gap.reason,)).fetchone()
         if before is not None:
             gap = gaps.read(before[0]).joined(gap)
+        self.untold_runs = max(self.untold_runs, len(gap.ids))
         db.execute(
             "INSERT INTO gap (reason, body) VALUES (?, ?)"
             " ON CONFLICT (reason) DO UPDATE SET body = excluded.body",
@@ -382,6 +384,7 @@ class Spool:
             rows = [part.ended(now_ns // 1_000_000).row() for gap in found for part in gap.parts()]
             db.execute("DELETE FROM gap")
             first = self._append(db, rows, now_ns, 0, None)
+        self.untold_runs = 0
         return list(enumerate(rows, first))
 
     # --- caps -----------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -176,4 +177,18 @@ def test_a_spool_that_gives_rows_up_tells_the_host_which(tmp_path: Path) -> None
     assert told["ids"] == [[1, line.spool.first_id - 1]]
     line.acknowledge(number)
     assert line.spool.held_rows == 0
+    line.agent.stop(line.now)
+
+
+def test_a_loss_in_many_pieces_is_told_at_once(tmp_path: Path) -> None:
+    """Rows given up between rows kept: their ids become notes before they fill the memory, host or not."""
+    line = Line(tmp_path, limits=SpoolLimits(max_bytes=400_000))
+    columns = Columns([0], [line.now.wall_ns // 1_000_000], [1.0], [192])
+    line.spool.append([NewRow("gas", columns, at % 2) for at in range(8_000)], line.now.wall_ns)
+    line.pass_(1.2)
+    assert line.spool.counters.evicted > 2_000
+    assert not line.spool.has_gaps()
+    notes = [json.loads(row.note) for row in line.spool.notes(0, 100)]
+    assert sum(note["readings"] for note in notes) == line.spool.counters.evicted
+    assert max(len(note["ids"]) for note in notes) == 500
     line.agent.stop(line.now)

@@ -180,3 +180,38 @@ def test_the_end_does_not_wait_for_a_device_that_hangs(bench: Bench) -> None:
 def test_only_drivers_that_never_wait_share_the_agents_thread() -> None:
     """The kinds that run in the agent's thread are those that read no device."""
     assert {name for name, kind in KINDS.items() if kind.inline} <= {"simulated", "csv"}
+
+
+class Kept(Held):
+    """A held driver that hears which of its polls are on the disk."""
+
+    def __init__(self, refuse: Callable[[Reject], None]) -> None:
+        super().__init__(refuse)
+        self.heard: list[int] = []
+
+    def kept(self, polls: int) -> None:
+        """Remember it."""
+        self.heard.append(polls)
+
+
+def test_a_driver_hears_only_of_polls_whose_answer_was_handed_out() -> None:
+    """An answer that still waits, or a poll that is out, is on no disk."""
+    made: list[Kept] = []
+    rang = threading.Event()
+
+    def make(refuse: Callable[[Reject], None]) -> Kept:
+        made.append(Kept(refuse))
+        return made[0]
+
+    apart = Apart(make, lambda _reject: None, hang_ns=60 * S, wake=rang.set)
+    sampler = Sampler([apart])
+    sampler.poll(START)
+    sampler.kept()
+    made[0].go.release()
+    assert rang.wait(SOON_S)
+    sampler.kept()
+    sampler.poll(START + 2 * S)  # takes the answer, and asks again at once
+    sampler.kept()
+    made[0].go.release()
+    sampler.close()
+    assert made[0].heard == [0, 0, 1]

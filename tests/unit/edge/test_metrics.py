@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -80,3 +81,20 @@ def test_the_server_answers_on_loopback_and_nothing_but_metrics() -> None:
             MetricsServer("127.0.0.1", server.port)
     finally:
         server.close()
+
+
+def test_a_client_that_never_ends_its_question_holds_up_no_reload() -> None:
+    """Closing returns while a client still sends its request, a byte now and then."""
+    server = MetricsServer("127.0.0.1", 0)
+    with socket.create_connection(("127.0.0.1", server.port)) as rude:
+        rude.sendall(b"GET /metrics?")
+        closing = threading.Thread(target=server.close)
+        closing.start()
+        for _ in range(100):
+            rude.sendall(b"x")
+            closing.join(0.2)
+            if not closing.is_alive():
+                break
+        ended_first = not closing.is_alive()
+    closing.join()
+    assert ended_first

@@ -16,8 +16,9 @@ import paho.mqtt.publish as paho
 import pytest
 
 from minewatch_edge import config, drivers
-from minewatch_edge.drivers.driver import Batch, Driver, Reading, Resuming
-from minewatch_edge.drivers.mqtt_json import Unusable, path_of
+from minewatch_edge.drivers.csv_rows import TimeFormat
+from minewatch_edge.drivers.driver import Batch, Driver, Keeping, Reading, Resuming
+from minewatch_edge.drivers.mqtt_json import Unusable, path_of, time_ns
 from minewatch_edge.errors import DriverError, EdgeConfigError
 from minewatch_edge.sparkplug.codec import BAD, GOOD, UNCERTAIN
 from minewatch_edge.spool import Reject
@@ -248,6 +249,40 @@ def test_what_came_while_the_agent_was_away_waits_at_the_broker(at_mosquitto: Be
     keys = {"keep": True, "broker": {"client_id": "gw-in"}}
     again = bench.made({"topic": "t"}, **keys)
     assert [r.value for r in bench.until(again, 2)] == [1, 2]
+
+
+def test_a_message_is_confirmed_only_when_its_reading_is_on_the_disk(at_mosquitto: Bench) -> None:
+    """However often the driver is asked: what was handed out and not committed comes again, else not."""
+    bench = at_mosquitto
+
+    def begun() -> Driver:
+        return bench.made({"topic": "t"}, keep=True, broker={"client_id": "gw-in"})
+
+    def asked_on(driver: Driver) -> None:
+        for _ in range(3):
+            bench.now += S
+            driver.poll(bench.now)
+
+    driver = bench.driver({"topic": "t"}, keep=True, broker={"client_id": "gw-in"})
+    bench.say("t", 1)
+    assert [r.value for r in bench.until(driver, 1)] == [1]
+    asked_on(driver)
+    driver.close()
+    driver = begun()
+    assert [r.value for r in bench.until(driver, 1)] == [1]
+    assert isinstance(driver, Keeping)
+    driver.kept(1_000)  # polls, and more than there were
+    asked_on(driver)
+    driver.close()
+    bench.say("t", 2)
+    assert [r.value for r in bench.until(begun(), 1)] == [2]
+
+
+@pytest.mark.parametrize("found", [10**30, "1e300"])
+def test_a_time_that_no_clock_can_hold_is_refused(found: object) -> None:
+    """Also before the gateway's own clock was set, when it judges nothing: it would end the agent."""
+    with pytest.raises(Unusable, match=r"."):
+        time_ns(found, TimeFormat("unix_ms"))
 
 
 def test_tls_and_a_password(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from minewatch_edge.safety.panel import Debounce
 from minewatch_edge.safety.positions import OutputConfig, Position
 from minewatch_edge.safety.safety import Safety
 from minewatch_edge.safety.settings import SafetyConfig, parse
+from minewatch_edge.safety.statistics import Rise
 from minewatch_edge.sparkplug.births import PointBirth
 from minewatch_edge.tables import Table
 
@@ -292,6 +294,25 @@ def test_a_state_file_that_is_damaged_is_said_and_stops_nothing(folder: Path) ->
     site.read(1.4)
     site.shows("siren", "1")
     site.safety.stop()
+
+
+@pytest.mark.parametrize("part", ['"failed": []', '"notes": ["{"]', '"lives": 7'])
+def test_a_state_file_of_another_shape_stops_nothing_either(folder: Path, part: str) -> None:
+    """Whole JSON that holds something else is said, and no agent dies of it, now or when it tells."""
+    (folder / "state").write_text(f'{{"version": 1, {part}}}')
+    site = Site(folder)
+    assert "could not be read" in site.safety.problems()["safety state"]
+    site.read(1.4)
+    assert [note["event"] for note in site.safety.take_notes()] == ["raised"]
+    site.safety.stop()
+
+
+def test_a_rate_beyond_all_numbers_is_a_finite_one() -> None:
+    """A sensor that jumps over the whole range of numbers raises; infinity could not be told in JSON."""
+    rise = Rise(1.0)
+    rates = [rise.rate(-1.7e308 if second < 60 else 1.7e308, second * S) for second in range(70)]
+    assert max(r for r in rates if r == r) > 1e300
+    assert all(math.isfinite(r) for r in rates if r == r)
 
 
 def test_a_rule_that_is_taken_away_clears_its_alert(folder: Path) -> None:

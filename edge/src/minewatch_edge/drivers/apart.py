@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
-from minewatch_edge.drivers.driver import CheckResult, Driver, Reading, Resuming
+from minewatch_edge.drivers.driver import CheckResult, Driver, Keeping, Reading, Resuming
 from minewatch_edge.errors import DriverSilent
 from minewatch_edge.sparkplug.births import PointBirth
 from minewatch_edge.spool import Reject
@@ -44,6 +44,7 @@ class Apart:
         self._asked_ns = 0
         self._busy = False
         self._said = False
+        self._handed = 0
         self.answered = False
         self.answered_ns = 0
         self._thread: threading.Thread | None = None
@@ -81,6 +82,7 @@ class Apart:
             self.answered_ns = self._asked_ns
             answer = self._answers.popleft()
             self._busy = self._said = False
+            self._handed += 1
             while self._refused:
                 self._refuse(self._refused.popleft())
         if isinstance(answer, Exception):
@@ -101,6 +103,16 @@ class Apart:
         """Tell the driver how far it was read, before it is first asked."""
         if isinstance(self._driver, Resuming):
             self._driver.resume(mark)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the driver wants to be told by `kept`."""
+        return isinstance(self._driver, Keeping)
+
+    def kept(self) -> None:
+        """Tell the driver that all that was handed out so far is on the disk."""
+        if isinstance(self._driver, Keeping):
+            self._driver.kept(self._handed)
 
     def check(self, now_ns: int) -> Sequence[CheckResult]:
         """Ask each sensor once, in the caller's thread."""

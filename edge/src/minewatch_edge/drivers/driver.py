@@ -67,6 +67,14 @@ class Driver(Protocol):
 
 
 @runtime_checkable
+class Keeping(Protocol):
+    """What a driver has besides when its source holds readings until they are confirmed."""
+
+    def kept(self, polls: int) -> None:
+        """Learn that what the first ``polls`` polls brought is on the disk; called from another thread."""
+
+
+@runtime_checkable
 class Resuming(Protocol):
     """What a driver has besides when its source can be read again from a place: a file, a log.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from paho.mqtt.client import topic_matches_sub
 
+from minewatch_edge.drivers.ahead import ahead
 from minewatch_edge.drivers.csv_rows import TimeFormat, time_format
 from minewatch_edge.drivers.driver import Batch, CheckResult, Reading
 from minewatch_edge.drivers.mqtt_json import Path, Unusable, number, path_of, payload_of, time_ns
@@ -31,8 +32,6 @@ POINT_KEYS = ("topic", "path", "scale")
 
 _TOPICS_KEPT = 500
 _LOOK_NS = 100_000_000  # a message without a time of its own carries that of the poll, so polls are close
-_FUTURE_NS = 86_400 * 1_000_000_000
-_CLOCK_SET_NS = 1_767_225_600 * 1_000_000_000  # 2026: a clock before that was never set, and judges nothing
 _CONNECT_S = 2.5
 _CHECK_S = 5.0
 _MEND = "Look at the address in the device's broker table, and whether that broker runs"
@@ -68,6 +67,7 @@ class MqttIn:
         self._reader = reader
         self._refuse = refuse
         self._last: dict[str, int] = {}  # the latest time of each point and topic
+        self._polls = 0
         self._due_ns = 0
         shortest = min((p.interval_s for p in points if p.interval_s), default=1.0)
         self._step_ns = min(_LOOK_NS, int(shortest * 1e9))
@@ -86,16 +86,21 @@ class MqttIn:
         Raises DriverError when the broker is away and nothing is left to take.
         """
         self._due_ns = now_ns + self._step_ns
+        self._polls += 1
         if not self._link.begun:
             self._link.start()
             self._link.subscribed.wait(_CONNECT_S)
-        messages, dropped = self._link.take()
+        messages, dropped = self._link.take(self._polls)
         if dropped:
             self._refuse(Reject(now_ns, self._points[0].device, "queue", f"{dropped} messages found no room"))
         if not messages and not self._link.subscribed.is_set():
             raise self._away()
         found = _apart([r for m in messages for r in self._read(m, now_ns)])
         return Batch(found, json.dumps(self._last) if 0 < len(self._last) <= _TOPICS_KEPT else "")
+
+    def kept(self, polls: int) -> None:
+        """Have the messages of the first so many polls confirmed: their readings are on the disk."""
+        self._link.kept = polls
 
     def resume(self, mark: str) -> None:
         """Remember which times were read, so that what the broker keeps is not read again."""
@@ -130,7 +135,7 @@ class MqttIn:
             return str(self._away())
         for _ in range(20):  # pieces of a time, so that no clock is needed
             link.arrived.wait(_CHECK_S / 20)
-            for message in link.take()[0]:
+            for message in link.take(1)[0]:
                 fresh = message._replace(retained=False)
                 for reading in self._read(fresh, now_ns):
                     if reading.quality == GOOD:
@@ -188,7 +193,7 @@ class MqttIn:
         if reader.time is None:
             return now_ns
         ts_ns = time_ns(reader.time.find(payload), reader.form)
-        if ts_ns > now_ns + _FUTURE_NS and now_ns > _CLOCK_SET_NS:
+        if ahead(ts_ns, now_ns):
             raise Unusable("time", "it is more than a day ahead of the clock")
         return ts_ns
 

@@ -31,7 +31,8 @@ class Link:
     """One connection in paho's own thread, made again by itself; it tells what is retained.
 
     With ``keep`` the broker keeps our session: messages of QoS 1 that come while we are away wait there.
-    Then a message is confirmed to the broker at the `take` after its own: by then it was committed.
+    Then a message is confirmed to the broker once ``kept`` has reached the poll it was taken at: its reading
+    is on the disk.
     """
 
     def __init__(self, broker: Broker, topics: Sequence[tuple[str, int]], *, room: int, keep: bool) -> None:
@@ -40,7 +41,8 @@ class Link:
         self._room = room
         self._keep = keep
         self._waiting: deque[paho.MQTTMessage] = deque()
-        self._taken: deque[paho.MQTTMessage] = deque()  # handed out, and not confirmed yet
+        self._taken: deque[tuple[int, paho.MQTTMessage]] = deque()  # (poll, handed out and not confirmed yet)
+        self.kept = 0
         self._lock = threading.Lock()
         self._dropped = 0
         self._client: paho.Client | None = None
@@ -73,15 +75,16 @@ class Link:
             client.connect_async(broker.host, broker.port, broker.keepalive_s)
         client.loop_start()
 
-    def take(self) -> tuple[list[Arrived], int]:
-        """Return what has come, and how many messages found no room since the last call."""
+    def take(self, poll: int) -> tuple[list[Arrived], int]:
+        """Return what has come, for a poll of that number, and how many found no room since the last call."""
         with self._lock:
             messages, self._waiting = self._waiting, deque()
             dropped, self._dropped = self._dropped, 0
             self.arrived.clear()
-        for message in self._taken:
-            self._confirm(message)
-        self._taken = messages
+        while self._taken and self._taken[0][0] <= self.kept:
+            self._confirm(self._taken.popleft()[1])
+        if self._keep:
+            self._taken += ((poll, m) for m in messages if m.qos)
         return [Arrived(_topic(m), bytes(m.payload), m.retain, m.dup) for m in messages], dropped
 
     def close(self) -> None:
@@ -118,7 +121,7 @@ class Link:
 
     def _confirm(self, message: paho.MQTTMessage) -> None:
         client = self._client
-        if self._keep and client is not None and message.qos:
+        if self._keep and client is not None:
             client.ack(message.mid, message.qos)
 
     def _on_connect(

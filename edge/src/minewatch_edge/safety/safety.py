@@ -109,7 +109,7 @@ class Safety:
         try:
             saved = state_file.load(self._state)
             self._restore(saved)
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             log.error("local alerts cannot be read back (%s: %s); they begin anew", self._state, error)
             self._problems["safety state"] = f"{self._state} could not be read: {error}"
         self._silence.begin(moment.mono_ns)
@@ -274,7 +274,10 @@ class Safety:
     def _restore(self, saved: dict[str, Any]) -> None:
         self._lives.restore(saved.get("lives", ()))
         self._failed = {str(k): int(v) for k, v in saved.get("failed", {}).items()}
-        self._notes.extend(str(note) for note in saved.get("notes", ()))
+        notes = [str(note) for note in saved.get("notes", ())]
+        for note in notes:
+            json.loads(note)
+        self._notes.extend(notes)
         known = {output.config.id for output in self._outputs}
         self._failed = {k: v for k, v in self._failed.items() if k in known}
         for output in self._outputs:

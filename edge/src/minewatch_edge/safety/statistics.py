@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+import sys
 from collections import deque
 from itertools import islice
 
@@ -12,6 +13,7 @@ _SPACING = 12  # the oldest readings of a window are kept a twelfth of it apart
 _RATE_WINDOW_S = 60.0  # the service's default: detect.rate_window_s
 _STUCK_AFTER_S = 14_400.0  # detect.stuck_after_s
 _DEFAULT_INTERVAL_S = 120.0  # detect.default_interval_s
+_MOST = sys.float_info.max  # infinity is no number that could be told
 _FLOAT = struct.Struct("<f")
 
 
@@ -71,7 +73,7 @@ class Rise:
             span = recent[1][0] - oldest[1][0]
             if recent[0][0] > oldest[2][0] and 2 * span >= window:
                 new, old = _middle([v for _, v in recent]), _middle([v for _, v in oldest])
-                rate = (new - old) / (span / 60e9)
+                rate = max(-_MOST, min(_MOST, (new - old) / (span / 60e9)))
         if not kept or t - kept[-1][0] >= window // _SPACING:
             kept.append((t, x))
             if len(kept) > _KEPT:
