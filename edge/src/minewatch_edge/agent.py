@@ -24,7 +24,7 @@ from minewatch_edge.ranks import Ranks
 from minewatch_edge.rows import note_row
 from minewatch_edge.safety.safety import NoSafety, Safety
 from minewatch_edge.sampling import Sampler
-from minewatch_edge.sessions import Sessions, contest
+from minewatch_edge.sessions import Sessions
 from minewatch_edge.settings import delivery_settings, spool_limits
 from minewatch_edge.sparkplug.actions import (
     Acknowledged,
@@ -265,21 +265,11 @@ class Agent:
 
     def lost(self, why: str, moment: Moment) -> None:
         """Learn that the connection is gone."""
-        if self._was_born:
-            self._count_loss(why, moment)
+        name = self.config.broker.client_id or f"{self.config.site}-{self.config.gateway}"
+        if self._was_born and (problem := self._sessions.lost(moment.mono_ns, why, name)):
+            self._problems["session"] = problem
         self._was_born = False
         self._session.on_disconnected()
-
-    def _count_loss(self, why: str, moment: Moment) -> None:
-        """Log a loss; of a series of short sessions only the first ones, and then what may be behind it."""
-        told = self._sessions.contested
-        self._sessions.ended(moment.mono_ns)
-        if not self._sessions.contested:
-            log.warning("connection lost (%s); readings are spooled", why)
-        elif not told:
-            name = self.config.broker.client_id or f"{self.config.site}-{self.config.gateway}"
-            self._problems["session"] = contest(name, why)
-            log.error("%s", self._problems["session"])
 
     def _perform(self, actions: Iterable[EdgeAction], moment: Moment) -> None:
         restart = False

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+
+log = logging.getLogger(__name__)
+
 _SHORT_NS = 5_000_000_000
 _CONTESTED_AFTER = 3
 
@@ -22,9 +26,17 @@ class Sessions:
         """Note that births went out on a new connection."""
         self._began_ns = mono_ns
 
-    def ended(self, mono_ns: int) -> None:
-        """Note that the connection is gone."""
+    def lost(self, mono_ns: int, why: str, client_id: str) -> str:
+        """Log a loss, of a series of short sessions the first ones; return once what may be behind it."""
+        told = self.contested
         self._short = self._short + 1 if mono_ns - self._began_ns < _SHORT_NS else 0
+        if not self.contested:
+            log.warning("connection lost (%s); readings are spooled", why)
+        if told or not self.contested:
+            return ""
+        problem = contest(client_id, why)
+        log.error("%s", problem)
+        return problem
 
     def lives(self, mono_ns: int) -> bool:
         """Note that the session is alive; True when it has outlived a series of short ones."""

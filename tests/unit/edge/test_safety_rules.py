@@ -26,6 +26,7 @@ from minewatch_edge.safety.judge import Transition, judges
 from minewatch_edge.safety.making import explain
 from minewatch_edge.safety.rule import Place, Rule
 from minewatch_edge.safety.rule_file import load
+from minewatch_edge.safety.statistics import Rise
 from minewatch_edge.sparkplug.births import PointBirth
 from unit.alerts.examples import rule as service_rule
 
@@ -196,3 +197,11 @@ def test_a_point_without_rules_costs_nothing() -> None:
     other = PointBirth("fan", "rpm", "speed", "1/min")
     made = judges([edge_rule(service_rule())], [Place.of("s", BIRTH), Place.of("s", other)], lambda _m: None)
     assert [judge is None for judge in made] == [False, True]
+
+
+def test_a_rate_beyond_all_numbers_is_a_finite_one() -> None:
+    """A sensor that jumps over the whole range of numbers raises; infinity could not be told in JSON."""
+    rise = Rise(1.0)
+    rates = [rise.rate(-1.7e308 if second < 60 else 1.7e308, second * S) for second in range(70)]
+    assert max(r for r in rates if r == r) > 1e300
+    assert all(math.isfinite(r) for r in rates if r == r)
