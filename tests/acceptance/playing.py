@@ -83,7 +83,7 @@ class Run:
         return [
             f"{e.alert.rule} at {e.alert.place}"
             for e in self.events
-            if e.event is EventKind.RAISED and e.alert.paged
+            if e.event in (EventKind.RAISED, EventKind.ESCALATED) and e.alert.paged
         ]
 
 

@@ -90,14 +90,29 @@ def test_the_face_that_lost_its_air_is_paged_within_ten_seconds(recordings: Path
     assert in_order(events)
 
 
-def test_methane_over_the_limit_is_paged_in_each_window(recordings: Path) -> None:
-    """The recording holds windows around high methane: each day of them calls, and none calls in a flood."""
+def test_a_meter_under_test_calls_nobody_and_gas_of_the_mine_does(recordings: Path) -> None:
+    """Fifteen tests with gas from a bottle are tagged; whoever is called, is called for gas of the mine."""
     events, found = replay((recordings / "methane_1hz/methane_events_2.csv",), "methane_1hz")
+    with (recordings / "methane_1hz/windows_index_INFERRED.csv").open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    tests = [(row["start"], row["end"]) for row in rows if row["inferred_label"] == "span_gas_test_like"]
+    assert len(tests) == 15
+
+    def within(kind: str, begin: str, end: str) -> list[str]:
+        return [e["place"] for e in events if e[kind] and begin <= e["time"][:19].replace("T", " ") <= end]
+
+    for event in events:
+        event["tagged"] = event["event"] == "tagged"
+    for begin, end in tests:
+        assert within("tagged", begin, end) == ["longwall/MM261"], begin
+        assert within("paged", begin, end) == [], begin
+    assert found["alerts"]["tagged"] == 15
     pages = [event for event in events if event["paged"]]
-    days = {event["time"][:10] for event in pages}
-    assert len(days) >= 10
-    assert max(sum(event["time"][:10] == day for event in pages) for day in days) <= 10
     assert found["alerts"]["paged"] == len(pages)
+    assert {event["time"][:10] for event in pages} == {"2014-04-11", "2014-04-14", "2014-04-26"}
+    assert all(event["place"] != "longwall/MM261" for event in pages if event["time"][:10] != "2014-04-26")
+    called = [event["time"][11:19] for event in pages if event["rule"] == "methane-trip"]
+    assert called[0] == "13:05:13"  # the second the limit was reached: nothing waited
 
 
 @pytest.mark.parametrize("name", OTHERS)

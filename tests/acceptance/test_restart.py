@@ -117,7 +117,7 @@ def test_the_story_is_worth_cutting() -> None:
     """The undisturbed journal raises and clears several rules, with delays and without."""
     rules = {rule for _, _, rule, _ in undisturbed("restart")}
     assert {"methane-high", "methane-trip", "methane-warning", "face-airflow-lost"} <= rules
-    assert {kind for _, kind, _, _ in undisturbed("restart")} == {EventKind.RAISED, EventKind.CLEARED}
+    assert {EventKind.RAISED, EventKind.CLEARED} <= {kind for _, kind, _, _ in undisturbed("restart")}
 
 
 @EXAMPLES

@@ -42,6 +42,8 @@ BENCHES = (
     Bench("edge.wire", "edge_wire"),
     Bench("conservation", "conservation"),
     Bench("fuzz", "fuzz"),
+    Bench("accuracy.methane", "accuracy_methane"),
+    Bench("accuracy.scenarios", "accuracy_scenarios"),
 )
 
 # name: (smallest or largest allowed, bar); figures without a bar are told without a verdict
@@ -50,6 +52,13 @@ BARS: dict[str, tuple[str, float]] = {
     "fuzz.edge": (">=", 2_000_000),
     "fuzz.crashes": ("<=", 0),
     "fuzz.growth": ("<=", 128),
+    "accuracy.methane.tests_tagged": (">=", 15),
+    "accuracy.methane.tests_paged": ("<=", 0),
+    "accuracy.methane.airflow_paged": ("<=", 10),
+    "accuracy.scenarios.paged_in_time": (">=", 100),
+    "accuracy.scenarios.false_pages": ("<=", 1),
+    "accuracy.scenarios.tests_untagged": ("<=", 0),
+    "accuracy.scenarios.tests_paged": ("<=", 0),
     "start.help": ("<=", 0.3),
     "start.first": ("<=", 40.0),
     "start.warm": ("<=", 8.0),

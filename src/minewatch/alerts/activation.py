@@ -113,6 +113,7 @@ def raised_alert(found: Found, old: Alert | None) -> Alert:
         old,
         state=state,
         active=not found.retrospective,
+        paged=found.binding.rule.page and not found.retrospective,
         changed_ns=found.ts_ns,
         value=found.value,
         why=why,

@@ -6,6 +6,7 @@ a transition that comes again after a restart is recognised in the journal and c
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -32,6 +33,7 @@ from minewatch.alerts.rule import Binding, key_of
 from minewatch.alerts.rules import RuleSet
 from minewatch.alerts.settings import AlertSettings
 from minewatch.alerts.told import Told
+from minewatch.alerts.trials import Desk
 from minewatch.contracts import (
     I8,
     Alert,
@@ -44,6 +46,8 @@ from minewatch.contracts import (
     PointInfo,
     RecordStore,
     Transitions,
+    TrialChange,
+    TrialStage,
 )
 from minewatch.errors import CommandRefused, NotFound
 
@@ -69,6 +73,7 @@ class AlertBook:
         self._bindings: Mapping[int, Binding] = {}
         self._shelf = Shelf()
         self._merger = Merger(self._shelf, records)
+        self._desk = Desk(self._shelf, records)
         self._gateways: dict[int, GatewayInfo] = {}
         self._silences = silence.Silences(started_ns)
 
@@ -78,7 +83,8 @@ class AlertBook:
         Alerts whose rule or point is gone stay open: a person closes them.
         """
         limits, self._bindings = rules.bind(points)
-        self._merger.bindings = self._bindings
+        self._merger.bindings = self._desk.bindings = self._bindings
+        self._desk.points = points
         return limits
 
     def restore(self, alerts: Iterable[Alert]) -> None:
@@ -118,13 +124,24 @@ class AlertBook:
         )
 
     def apply(
-        self, transitions: Transitions, now_ns: int, *, retrospective: bool = False
+        self,
+        transitions: Transitions,
+        now_ns: int,
+        *,
+        retrospective: bool = False,
+        trials: Sequence[TrialChange] = (),
     ) -> list[AlertEvent]:
         """Turn what the engine found into events, in order; ``now_ns`` is the service's clock.
 
         Retrospective transitions (from readings that came late) page nobody and wait for a person.
+        ``trials`` are changes of what is known about calibration gas: each goes before what its point finds
+        then or later.
         """
-        events = []
+        events: list[AlertEvent] = []
+        pending: dict[str, deque[TrialChange]] = {}
+        for change in trials:
+            if (point := self._desk.points.get(change.point)) is not None:
+                pending.setdefault(point.place, deque()).append(change)
         ends = silence.ends(transitions)
         for i in range(len(transitions.key)):
             key = int(transitions.key[i])
@@ -143,10 +160,20 @@ class AlertBook:
             if transitions.active[i] and self._explained(found, ends):
                 IGNORED.labels("silence of the gateway").inc()
                 continue
+            waiting = pending.get(binding.point.place)
+            while waiting and waiting[0].ts_ns <= found.ts_ns:
+                events += self._desk.take(waiting.popleft(), now_ns)
             event = self._raise(found, now_ns) if transitions.active[i] else self._clear(found, now_ns)
             if event is not None:
                 events.append(event)
+        for waiting in pending.values():
+            for change in waiting:
+                events += self._desk.take(change, now_ns)
         return events
+
+    def resume_trials(self, standing: Mapping[str, TrialStage], now_ns: int) -> list[AlertEvent]:
+        """Go on after a start, with the places at which something is known of a test."""
+        return self._desk.resume(standing, now_ns)
 
     def link(self, gateway: GatewayInfo, now_ns: int) -> list[AlertEvent]:
         """Judge the link to a gateway: its silence is an alert once the grace has passed, see ``tick``."""
@@ -175,7 +202,8 @@ class AlertBook:
 
     def hear(self, told: Told, now_ns: int) -> list[AlertEvent]:
         """Merge what a gateway tells about an alert of its own into the one life of that alert."""
-        return self._merger.take(told, now_ns)
+        events = self._merger.take(told, now_ns)
+        return events + self._desk.heard(events, now_ns)
 
     def tick(self, now_ns: int) -> list[AlertEvent]:
         """Raise what only the passing of time raises: gateways whose grace is over."""
@@ -239,7 +267,7 @@ class AlertBook:
             IGNORED.labels("already in the journal").inc()
             return None
         found = fresh
-        alert = raised_alert(found, old)
+        alert = self._desk.raised(found, raised_alert(found, old))
         self._shelf.since[slot] = found.since_ns
         self._shelf.found.add(slot)
         self._shelf.keep(slot, alert)

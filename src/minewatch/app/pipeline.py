@@ -41,6 +41,7 @@ from minewatch.contracts import (
     ScoreBatch,
     TelemetryStore,
     Transitions,
+    TrialChange,
     Watermark,
 )
 from minewatch.detect.catalogue import DETECTORS
@@ -218,7 +219,7 @@ class Pipeline:
         self._keep(batch)
         if len(findings.scores.point):
             self._scores.append(findings.scores)
-        return self._apply(findings.transitions, now_ns)
+        return self._apply(findings.transitions, now_ns, trials=findings.trials)
 
     def _historical(self, batch: ReadingBatch, now_ns: int) -> tuple[AlertEvent, ...]:
         batch, given = _ahead_doubted(batch.take(np.argsort(batch.ts_ns, kind="stable")), now_ns)
@@ -258,11 +259,16 @@ class Pipeline:
         self.waiting += len(batch)
 
     def _apply(
-        self, transitions: Transitions, now_ns: int, *, retrospective: bool = False
+        self,
+        transitions: Transitions,
+        now_ns: int,
+        *,
+        retrospective: bool = False,
+        trials: Sequence[TrialChange] = (),
     ) -> tuple[AlertEvent, ...]:
-        if not len(transitions.key):
+        if not len(transitions.key) and not trials:
             return ()
-        return self._record(self.book.apply(transitions, now_ns, retrospective=retrospective))
+        return self._record(self.book.apply(transitions, now_ns, retrospective=retrospective, trials=trials))
 
     @property
     def settled(self) -> bool:
@@ -298,7 +304,8 @@ class Pipeline:
                 self.engine.hear(self.points.of_gateway(gateway.site, gateway.gateway), now_ns)
         events = self._record(self.book.tick(now_ns))
         transitions = self.engine.tick(now_ns)
-        return events + self._apply(transitions, now_ns) + self._record(())
+        trials = self.engine.tick_trials(now_ns)
+        return events + self._apply(transitions, now_ns, trials=trials) + self._record(())
 
     def command(self, command: Command, now_ns: int) -> AlertEvent:
         """Carry out what a person asks; a repeat gives the first answer. Raises CommandRefused, NotFound."""
@@ -362,13 +369,15 @@ class Pipeline:
                 rows += len(fresh)
                 findings = self.engine.step(fresh)
                 self.points.heard(fresh)
-                self._apply(findings.transitions, now_ns)
+                self._apply(findings.transitions, now_ns, trials=findings.trials)
         return rows
 
     def resume(self, now_ns: int) -> None:
         """Go on after a start: alerts that stand can return to normal, silence counts from now."""
         keys, _ = self.book.active_keys()
         self.engine.resume(keys)
+        standing = {self.points.infos[point].place: stage for point, stage in self.engine.trials.standing()}
+        self._record(self.book.resume_trials(standing, now_ns))
         self.expect_all(now_ns)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from minewatch.contracts import AlertEvent, Counts, EventKind
 
+CALLS = (EventKind.RAISED, EventKind.ESCALATED)  # the events that call a person, where the alert is paged
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -36,7 +37,7 @@ def event_json(event: AlertEvent, zone: tzinfo = UTC) -> dict[str, Any]:
         "place": alert.place,
         "zone": alert.zone,
         "priority": alert.priority,
-        "paged": alert.paged and event.event is EventKind.RAISED,
+        "paged": alert.paged and event.event in CALLS,
         "state": alert.state.value,
         "value": number(alert.value),
         "unit": alert.unit,
@@ -50,7 +51,7 @@ def event_json(event: AlertEvent, zone: tzinfo = UTC) -> dict[str, Any]:
 def event_line(event: AlertEvent, zone: tzinfo = UTC) -> str:
     """Return an event as one line for a person."""
     alert = event.alert
-    called = " PAGED" if alert.paged and event.event is EventKind.RAISED else ""
+    called = " PAGED" if alert.paged and event.event in CALLS else ""
     known = "" if alert.verified else " (limit unverified)"
     return (
         f"{iso(event.time_ns, zone)}  P{alert.priority} {event.event.value:<12} {alert.rule} at {alert.place}"
@@ -68,12 +69,16 @@ class Tally:
     by_rule: Counter[str] = field(default_factory=Counter)
 
     def add(self, events: Iterable[AlertEvent]) -> None:
-        """Count events that raise an alert."""
+        """Count events that raise an alert, call after all, or tag a test."""
         for event in events:
             if event.event is EventKind.RAISED:
                 self.raised += 1
                 self.paged += event.alert.paged
                 self.by_rule[event.alert.rule] += 1
+            elif event.event is EventKind.ESCALATED:
+                self.paged += event.alert.paged
+            elif event.event is EventKind.TAGGED:
+                self.tagged += 1
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float | None]:

@@ -45,6 +45,7 @@ from minewatch.contracts.stores import (
     TelemetryStore,
     Written,
 )
+from minewatch.contracts.trials import Announcement, TrialChange, TrialStage
 
 __all__ = [
     "B1",
@@ -58,6 +59,7 @@ __all__ = [
     "AlertEvent",
     "AlertQuery",
     "AlertState",
+    "Announcement",
     "Buckets",
     "Clock",
     "Command",
@@ -80,6 +82,8 @@ __all__ = [
     "TelemetryStore",
     "Text",
     "Transitions",
+    "TrialChange",
+    "TrialStage",
     "Watermark",
     "Written",
 ]

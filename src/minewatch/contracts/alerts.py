@@ -36,6 +36,8 @@ class EventKind(StrEnum):
     COMMENTED = "commented"
     ALSO_RAISED = "also-raised"  # the other of gateway and service found the same
     ALSO_CLEARED = "also-cleared"
+    TAGGED = "tagged"  # a rise that is a test of the meter, by calibration gas: it calls nobody
+    ESCALATED = "escalated"  # an alert that waited, because it might have been a test, calls a person now
     TESTED = "tested"  # a test of outputs: it stands in the journal and is no alert
 
 

@@ -10,6 +10,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from minewatch.contracts.trials import TrialChange
+
 I4: TypeAlias = NDArray[np.int32]
 I8: TypeAlias = NDArray[np.int64]
 F4: TypeAlias = NDArray[np.float32]
@@ -237,3 +239,4 @@ class Findings:
     quality: U1
     transitions: Transitions
     scores: ScoreBatch
+    trials: tuple[TrialChange, ...] = ()

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from minewatch.contracts import Text
 from minewatch.detect.settings import DetectSettings
+from minewatch.detect.trial_settings import TestGasSettings
 from minewatch.errors import ConfigError
 
 
@@ -54,6 +55,14 @@ _UNITS = {
     "novelty_warm_up_readings": "readings",
     "novelty_gate_readings": "readings",
     "novelty_floor_steps": "steps",
+    "decide_s": "s",
+    "bound_s": "s",
+    "announced_bound_s": "s",
+    "least_pct": "% CH4",
+    "most_pct": "% CH4",
+    "neighbour_rise_pct": "% CH4",
+    "air_least_m_s": "m/s",
+    "pressure_hpa": "hPa",
 }
 
 
@@ -212,6 +221,24 @@ DETECTORS: tuple[Detector, ...] = (
         ),
         "1",
         _parameters(*(n for n in DetectSettings.model_fields if n.startswith("novelty_"))),
+    ),
+)
+
+# found beside the statistics: not one number per reading, but an episode at a meter with its witnesses
+TEST_GAS = Detector(
+    -1,
+    "test-gas",
+    Text(kk="Бақылау газы", ru="Контрольная смесь", en="Calibration gas"),
+    Text(
+        kk="Бір датчиктегі баллон газындай секіріс: ауа, қысым және көрші датчиктер өзгермейді.",
+        ru="Скачок у одного датчика, как от газа из баллона; воздух, давление и соседние датчики спокойны.",
+        en="A step at one meter as of gas from a bottle, while air, pressure and the neighbours stay quiet.",
+    ),
+    "{unit}",
+    tuple(
+        Parameter(name, _UNITS.get(name, "1"), field.default, str(field.description))
+        for name, field in TestGasSettings.model_fields.items()
+        if name != "enabled"
     ),
 )
 

@@ -24,6 +24,7 @@ from minewatch.contracts import (
     ReadingBatch,
     ScoreBatch,
     Transitions,
+    TrialChange,
 )
 from minewatch.detect import state as rows
 from minewatch.detect.catalogue import DETECTORS
@@ -32,6 +33,7 @@ from minewatch.detect.kernels.jit import WHY_NO_CACHE
 from minewatch.detect.kernels.layout import GAP, LIMIT, NONE, SCORE, TRANSITION, Rows
 from minewatch.detect.kernels.walk import walk
 from minewatch.detect.settings import DetectSettings
+from minewatch.detect.trials import Trials
 from minewatch.errors import ConfigError, NotFound
 
 READINGS = Counter("minewatch_detect_readings_total", "Readings that the detectors took in.")
@@ -52,6 +54,7 @@ class Engine:
         self.settings = settings
         self.late = 0
         self._parameters = rows.parameters(settings)
+        self.trials = Trials(settings.test_gas)
         self._points: list[PointInfo] = []
         self._roster: bytes | None = None
         self._state = rows.empty(0)
@@ -73,6 +76,7 @@ class Engine:
             self._state = rows.grow(self._state, used, room, widest)
         for p, info in enumerate(points, used):
             rows.describe(self._state, p, info, self.settings)
+        self.trials.describe(used, points)
         self._points.extend(points)
         self._roster = None
 
@@ -87,6 +91,7 @@ class Engine:
         if (before.quantity, before.unit) != (info.quantity, info.unit):
             rows.forget(self._state, point)
         rows.describe(self._state, point, info, self.settings)
+        self.trials.describe(point, [info])
         self._points[point] = info
         self._roster = None
 
@@ -130,6 +135,10 @@ class Engine:
                 parts.append(self._moved[:moved].copy())
         return _transitions(parts)
 
+    def tick_trials(self, now_ns: int) -> tuple[TrialChange, ...]:
+        """Return the trials of calibration gas that end by the clock."""
+        return self.trials.tick(now_ns)
+
     def hear(self, points: I4, now_ns: int) -> None:
         """Let the silence of these points begin anew, as when their gateway is back or stands for them."""
         track = self._state.point["track"]
@@ -163,7 +172,7 @@ class Engine:
         """Return everything the engine remembers, as bytes that prove themselves whole."""
         if self._roster is None:
             self._roster = rows.roster(self._points)
-        return rows.encode(self._state, len(self._points), self._roster)
+        return rows.encode(self._state, len(self._points), self._roster, self.trials.snapshot())
 
     def restore(self, data: bytes) -> None:
         """Go on where a snapshot stood. Raises StoreError, and changes nothing, when it cannot be read.
@@ -185,6 +194,7 @@ class Engine:
         unheard = np.flatnonzero(self._state.point["track"]["heard_ns"][: len(self._points)] == NONE)
         for p in unheard.tolist():
             rows.describe(self._state, p, self._points[p], self.settings)
+        self.trials.take_over(arrays["trial"], target)
         self._restore_limits(arrays["limit"], target)
 
     @staticmethod
@@ -247,7 +257,8 @@ class Engine:
         if late:
             self.late += late
             LATE.inc(late)
-        return Findings(quality, _transitions(moved_parts), _scores(scored_parts))
+        trials = self.trials.step(point, ts_ns, value, np.maximum(quality, given), int(heard_ns))
+        return Findings(quality, _transitions(moved_parts), _scores(scored_parts), trials)
 
     def _check(self, point: int) -> None:
         if not 0 <= point < len(self._points):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from minewatch.detect.trial_settings import TestGasSettings
+
 
 class DetectSettings(BaseModel):
     """How readings are judged, the same for every point."""
@@ -170,6 +172,8 @@ class DetectSettings(BaseModel):
         le=1e9,
         description="The least range that newness is measured against, in steps of the instrument.",
     )
+
+    test_gas: TestGasSettings = TestGasSettings()
 
     @field_validator("shift_starts_h")
     @classmethod

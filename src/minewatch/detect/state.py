@@ -22,9 +22,11 @@ from minewatch.detect.kernels.layout import (
     POINT,
     Chart,
     Parameters,
+    Rows,
     State,
 )
 from minewatch.detect.settings import DetectSettings
+from minewatch.detect.trials import NOTHING
 from minewatch.errors import StoreError
 
 MAGIC = b"minewatch detect\n"
@@ -143,15 +145,15 @@ def roster(points: Sequence[PointInfo]) -> bytes:
     return json.dumps([asdict(p) for p in points], ensure_ascii=False).encode()
 
 
-def learned(state: State, used: int) -> dict[str, NDArray[Any]]:
+def learned(state: State, used: int, trials: Rows = NOTHING) -> dict[str, NDArray[Any]]:
     """Return what a snapshot holds: everything the first ``used`` points and all limits have become."""
-    arrays: dict[str, NDArray[Any]] = {"point": state.point[:used], "limit": state.limit}
+    arrays: dict[str, NDArray[Any]] = {"point": state.point[:used], "limit": state.limit, "trial": trials}
     return arrays | {name: getattr(state.chart, name)[:used] for name in CHART}
 
 
-def encode(state: State, used: int, points: bytes) -> bytes:
+def encode(state: State, used: int, points: bytes, trials: Rows = NOTHING) -> bytes:
     """Write the first ``used`` points and all limits as bytes that end in their own SHA-256."""
-    arrays = learned(state, used)
+    arrays = learned(state, used, trials)
     shapes = {name: [str(a.dtype.descr), len(a)] for name, a in arrays.items()}
     head = json.dumps({"points_bytes": len(points), "arrays": shapes}).encode()
     parts: list[Any] = [MAGIC, HEAD.pack(LAYOUT, len(head)), head, points]

@@ -10,9 +10,10 @@ import pytest
 from pydantic import ValidationError
 
 from minewatch.contracts import Quality, Text
-from minewatch.detect.catalogue import DETECTORS, NAMES, index
+from minewatch.detect.catalogue import DETECTORS, NAMES, TEST_GAS, index
 from minewatch.detect.kernels import layout
 from minewatch.detect.settings import DetectSettings
+from minewatch.detect.trial_settings import TestGasSettings
 from minewatch.errors import ConfigError
 
 PAGE = Path(__file__).parents[3] / "docs" / "detectors.md"
@@ -61,7 +62,7 @@ def test_an_unknown_detector_names_the_known_ones():
         index("cusums", where="rule x")
 
 
-@pytest.mark.parametrize("detector", DETECTORS, ids=lambda d: d.name)
+@pytest.mark.parametrize("detector", [*DETECTORS, TEST_GAS], ids=lambda d: d.name)
 def test_every_detector_is_told_in_three_languages(detector):
     """Title and meaning exist in Kazakh, Russian and English; every parameter is a setting with a default."""
     for text in (detector.title, detector.meaning):
@@ -70,7 +71,8 @@ def test_every_detector_is_told_in_three_languages(detector):
         assert re.search("[әіңғүұқөһӘІҢҒҮҰҚӨҺ]", detector.meaning.kk)
         assert re.search("[а-я]", text.ru)
     for parameter in detector.parameters:
-        assert parameter.default == DetectSettings.model_fields[parameter.name].default
+        fields = DetectSettings.model_fields | TestGasSettings.model_fields
+        assert parameter.default == fields[parameter.name].default
         assert parameter.meaning
         assert parameter.unit
 
@@ -83,7 +85,8 @@ def test_units_follow_the_point():
 def test_every_setting_belongs_to_a_detector():
     """No setting without a detector that lists it."""
     listed = {p.name for d in DETECTORS for p in d.parameters}
-    assert listed | {"default_interval_s"} == set(DetectSettings.model_fields)
+    assert listed | {"default_interval_s", "test_gas"} == set(DetectSettings.model_fields)
+    assert {p.name for p in TEST_GAS.parameters} | {"enabled"} == set(TestGasSettings.model_fields)
 
 
 def test_the_page_has_a_heading_for_each_detector_and_every_default():
@@ -91,8 +94,11 @@ def test_the_page_has_a_heading_for_each_detector_and_every_default():
     text = PAGE.read_text(encoding="utf-8")
     headings = re.findall(r"^### `([a-z0-9-]+)`", text, re.M)
     assert tuple(headings) == NAMES
-    for name, field in DetectSettings.model_fields.items():
+    fields = [*DetectSettings.model_fields.items(), *TestGasSettings.model_fields.items()]
+    for name, field in fields:
         default = field.default
+        if not isinstance(default, (int, float, tuple)) or isinstance(default, bool):
+            continue
         shown = ", ".join(f"{v:g}" for v in default) if isinstance(default, tuple) else f"{default:g}"
         assert re.search(rf"^\| `{name}` \| {re.escape(shown)} \|", text, re.M), (name, shown)
 

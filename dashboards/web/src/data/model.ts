@@ -173,6 +173,8 @@ export class Model {
     if (event.event === 'raised') {
       this.rate.add(event.alert, Date.parse(event.alert.raised));
       if (!known || !isUnacknowledged(known) || !known.active) this.onRaised(event.alert);
+    } else if (event.event === 'escalated') {
+      this.onRaised(event.alert); // it waited, because it might have been a test of the meter: now it calls
     }
     this.changed('alerts');
   }

@@ -180,6 +180,8 @@ export const en = {
   event_commented: 'Comment',
   'event_also-raised': 'Also found',
   'event_also-cleared': 'Also found over',
+  event_tagged: 'Calibration gas',
+  event_escalated: 'Calls now',
   event_tested: 'Test of outputs',
   gatewayTime: 'Gateway time',
   serviceTime: 'Service time',

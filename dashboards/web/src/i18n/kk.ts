@@ -173,6 +173,8 @@ export const kk: Words = {
   event_commented: 'Түсініктеме',
   'event_also-raised': 'Бұл да тапты',
   'event_also-cleared': 'Аяқталғанын да тапты',
+  event_tagged: 'Бақылау газы',
+  event_escalated: 'Шақыру',
   event_tested: 'Шығыстарды сынау',
   gatewayTime: 'Шлюз уақыты',
   serviceTime: 'Қызмет уақыты',

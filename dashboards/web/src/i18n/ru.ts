@@ -173,6 +173,8 @@ export const ru: Words = {
   event_commented: 'Комментарий',
   'event_also-raised': 'Также обнаружено',
   'event_also-cleared': 'Также завершено',
+  event_tagged: 'Контрольная смесь',
+  event_escalated: 'Вызов',
   event_tested: 'Проверка выходов',
   gatewayTime: 'Время шлюза',
   serviceTime: 'Время службы',

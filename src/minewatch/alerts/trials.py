@@ -1,0 +1,196 @@
+"""The desk for calibration gas: which alerts wait, when they call after all, and the ledger of tests.
+
+An alert at a meter whose rise may be a test is raised and shown at once; only the call waits, some seconds
+until the shape is decided, and then for as long as the detector says test, never beyond its bound. A
+gateway's own alarm waits for nothing. A test is an alert of its own class, ``test-gas``: TAGGED when it is
+known, CLEARED with as-found value, response time and recovery, and there for a person to acknowledge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from minewatch.alerts import trial_texts
+from minewatch.alerts.activation import EVENTS, GATEWAY, IGNORED, SYSTEM, Found, Shelf, Slot, alert_id
+from minewatch.alerts.lifecycle import Step, after
+from minewatch.alerts.merging import BOTH
+from minewatch.alerts.rule import Binding, key_of
+from minewatch.contracts import (
+    Alert,
+    AlertEvent,
+    AlertState,
+    EventKind,
+    PointInfo,
+    RecordStore,
+    Text,
+    TrialChange,
+    TrialStage,
+)
+
+RULE_ID = "test-gas"
+DETECTOR = "test-gas"
+PRIORITY = 4
+WAIT_FOR = frozenset({"value", "rate-of-rise", "ewma", "cusum"})  # what test gas itself sets off
+RUNNING = (TrialStage.SUSPECTED, TrialStage.TESTED)
+
+
+class Desk:
+    """Holds calls back while a meter is under test, and lets none be lost; ``points`` are those in force."""
+
+    def __init__(self, shelf: Shelf, records: RecordStore | None) -> None:
+        self._shelf = shelf
+        self._records = records
+        self.bindings: Mapping[int, Binding] = {}
+        self.points: Mapping[int, PointInfo] = {}
+        self._trials: dict[str, TrialChange] = {}  # those that run, by place
+        self._why: dict[str, Text] = {}  # of alerts that wait, before it was said that they do
+
+    def resume(self, standing: Mapping[str, TrialStage], now_ns: int) -> list[AlertEvent]:
+        """Go on after a start: what waits, and nothing is known of its test any more, calls at once."""
+        events: list[AlertEvent] = []
+        for slot in self._waiting(None):
+            alert = self._shelf.open[slot]
+            if alert.place not in standing:
+                events += self._escalate(slot, trial_texts.refuted("restart", None, ""), now_ns, now_ns)
+        return events
+
+    def raised(self, found: Found, alert: Alert) -> Alert:
+        """Return the alert as it is raised: without a call while its meter may be under test."""
+        trial = self._trials.get(alert.place)
+        if (
+            trial is None
+            or not alert.paged
+            or found.retrospective
+            or found.binding.rule.detector not in WAIT_FOR
+        ):
+            return alert
+        self._why[alert.id] = alert.why
+        return replace(alert, paged=False, why=trial_texts.joined(alert.why, trial_texts.waits(trial)))
+
+    def heard(self, events: list[AlertEvent], now_ns: int) -> list[AlertEvent]:
+        """Let what a gateway raises call at once, whatever is known of a test."""
+        more: list[AlertEvent] = []
+        for event in events:
+            slot = self._shelf.place.get(event.alert.id)
+            if slot is not None and event.alert.origin in (GATEWAY, BOTH) and self._is_waiting(slot):
+                why = trial_texts.refuted("gateway", None, "")
+                more += self._escalate(slot, why, event.time_ns, now_ns)
+        return more
+
+    def take(self, change: TrialChange, now_ns: int) -> list[AlertEvent]:
+        """Return the events that a change of a trial causes."""
+        point = self.points.get(change.point)
+        if point is None:
+            IGNORED.labels("no such point").inc()
+            return []
+        if change.stage in RUNNING:
+            self._trials[point.place] = change
+            return self._tag(change, point, now_ns) if change.stage is TrialStage.TESTED else []
+        self._trials.pop(point.place, None)
+        if change.stage is TrialStage.OVER:
+            return self._end(change, point, trial_texts.over(change), now_ns)
+        witness = self.points.get(change.witness)
+        why = trial_texts.refuted(change.reason, change, witness.place if witness else "")
+        events = self._end(change, point, why, now_ns) if change.stage is TrialStage.REFUTED else []
+        for slot in self._waiting(point.place):
+            events += self._escalate(slot, why, change.ts_ns, now_ns)
+        self._why = {name: kept for name, kept in self._why.items() if name in self._shelf.place}
+        return events
+
+    def _waiting(self, place: str | None) -> list[Slot]:
+        return [
+            slot
+            for slot, alert in self._shelf.open.items()
+            if (place is None or alert.place == place) and self._is_waiting(slot)
+        ]
+
+    def _is_waiting(self, slot: Slot) -> bool:
+        alert, binding = self._shelf.open[slot], self.bindings.get(slot[0])
+        return (
+            alert.active
+            and not alert.paged
+            and not alert.retrospective
+            and binding is not None
+            and binding.rule.page
+        )
+
+    def _escalate(self, slot: Slot, why: Text, ts_ns: int, now_ns: int) -> list[AlertEvent]:
+        old = self._shelf.open[slot]
+        said = self._why.pop(old.id, old.why)
+        alert = replace(old, paged=True, why=trial_texts.joined(said, _no_test(why)))
+        name = f"{slot[0] & (1 << 64) - 1:016x}|{EventKind.ESCALATED.value}|{old.changed_ns}"
+        self._shelf.keep(slot, alert)
+        return self._event(name, EventKind.ESCALATED, alert, ts_ns, now_ns)
+
+    def _tag(self, change: TrialChange, point: PointInfo, now_ns: int) -> list[AlertEvent]:
+        key = key_of(RULE_ID, point.place)
+        slot: Slot = (key, 0)
+        old = self._shelf.open.get(slot)
+        alert = _alert(change, point, old)
+        name = f"{key & (1 << 64) - 1:016x}|{EventKind.TAGGED.value}|{change.since_ns}"
+        if self._is_known(name):
+            return []
+        self._shelf.since[slot] = change.since_ns
+        self._shelf.keep(slot, alert)
+        return self._event(name, EventKind.TAGGED, alert, change.ts_ns, now_ns)
+
+    def _end(self, change: TrialChange, point: PointInfo, why: Text, now_ns: int) -> list[AlertEvent]:
+        key = key_of(RULE_ID, point.place)
+        slot: Slot = (key, 0)
+        old = self._shelf.open.get(slot)
+        if old is None or not old.active:
+            return []
+        refuted = change.stage is TrialStage.REFUTED
+        alert = replace(
+            old,
+            state=after(old.state, Step.CLEAR),
+            active=False,
+            changed_ns=change.ts_ns,
+            value=change.level,
+            why=_no_test(why) if refuted else why,
+        )
+        name = f"{key & (1 << 64) - 1:016x}|{EventKind.CLEARED.value}|{change.since_ns}"
+        self._shelf.since.pop(slot, None)
+        self._shelf.keep(slot, alert)
+        return self._event(name, EventKind.CLEARED, alert, change.ts_ns, now_ns)
+
+    def _is_known(self, name: str) -> bool:
+        return self._records is not None and self._records.event_by_key(name) is not None
+
+    def _event(self, name: str, kind: EventKind, alert: Alert, ts_ns: int, now_ns: int) -> list[AlertEvent]:
+        if self._is_known(name):
+            IGNORED.labels("already in the journal").inc()
+            return []
+        EVENTS.labels(kind.value).inc()
+        return [AlertEvent(name, kind, alert, ts_ns, now_ns, SYSTEM)]
+
+
+def _no_test(why: Text) -> Text:
+    return Text(kk=f"бұл тексеру емес: {why.kk}", ru=f"это не проверка: {why.ru}", en=f"no test: {why.en}")
+
+
+def _alert(change: TrialChange, point: PointInfo, old: Alert | None) -> Alert:
+    same = old is not None and old.state is not AlertState.NORMAL
+    return Alert(
+        id=old.id if old and same else alert_id(RULE_ID, point.place, change.since_ns),
+        rule=RULE_ID,
+        place=point.place,
+        site=point.site,
+        zone=point.zone,
+        quantity=point.quantity,
+        priority=PRIORITY,
+        paged=False,
+        state=AlertState.UNACKNOWLEDGED,
+        active=True,
+        raised_ns=old.raised_ns if old and same else change.since_ns,
+        changed_ns=change.ts_ns,
+        value=change.level,
+        unit=point.unit,
+        limit=change.base,
+        detector=DETECTOR,
+        message=trial_texts.MESSAGE,
+        why=trial_texts.tagged(change, point),
+        citation="A fact about the meter, not a legal limit: docs/detectors.md",
+        verified=True,
+    )

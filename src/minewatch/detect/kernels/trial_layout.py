@@ -1,0 +1,105 @@
+"""Rows and constants of the detector of calibration gas; no compiler is needed to read them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+IDLE, SUSPECTED, TESTED, REFUTED, AFTER = range(5)
+METER, AIR, BAROMETER = range(3)
+(
+    NO_DOUBT, NEIGHBOUR, AIR_LOW, AIR_FELL, PRESSURE, LEVEL, CREEP, BOUND, SHAPE, NO_AIR, NO_NEIGHBOUR,
+    SILENT, RISES, HOLE, RECOVERED,
+) = range(15)  # fmt: skip
+
+RING = 16
+RING_NS = 400_000_000  # readings nearer than this are not kept apart: sixteen span more than the onset
+CURVE = 24
+CURVE_NS = 800_000_000
+AIR_MEMORY_NS = 600_000_000_000
+MEMORY_NS = 60_000_000_000
+AFTER_STEP_NS = 10_000_000_000
+AFTER_NS = 600_000_000_000
+NEAR = 1e-9  # thresholds are whole steps of an instrument: 0.3 must not be missed by a rounding of 1.1 - 0.8
+
+TRIAL = np.dtype(
+    [
+        ("kind", "u1"),
+        ("group", "i4"),
+        ("interval_ns", "i8"),
+        ("announced_from", "i8"),
+        ("announced_to", "i8"),
+        ("gas", "f8"),  # what the bottle holds, NaN where nobody said
+        ("last_ns", "i8"),  # from here on: learned
+        ("before_ns", "i8"),
+        ("good_ns", "i8"),
+        ("heard_ns", "i8"),
+        ("bad", "u1"),
+        ("last", "f8"),
+        ("ref", "f8"),  # what is usual
+        ("mark", "f8"),  # what was usual when a trial of the group began
+        ("kept", "i8"),
+        ("ring_ns", "i8", (RING,)),
+        ("ring", "f8", (RING,)),
+        ("stage", "u1"),
+        ("told", "u1"),  # whether it is an announced trial
+        ("onset_ns", "i8"),
+        ("onset_heard", "i8"),
+        ("base", "f8"),
+        ("mid", "f8"),
+        ("count", "i8"),
+        ("level", "f8"),  # the highest plateau of the trial so far
+        ("found", "f8"),  # what the meter showed of the first bottle
+        ("high_ns", "i8"),
+        ("low_ns", "i8"),
+        ("low", "f8"),
+        ("after_ns", "i8"),
+        ("curves", "i8"),
+        ("curve_ns", "i8", (CURVE,)),
+        ("curve", "f8", (CURVE,)),
+    ]
+)
+CHANGE = np.dtype(
+    [
+        ("slot", "i8"),
+        ("stage", "u1"),
+        ("reason", "u1"),
+        ("told", "u1"),
+        ("ts_ns", "i8"),
+        ("since_ns", "i8"),
+        ("until_ns", "i8"),
+        ("value", "f8"),
+        ("base", "f8"),
+        ("level", "f8"),
+        ("t90_s", "f8"),
+        ("recovery_s", "f8"),
+        ("witness", "i8"),
+        ("witness_value", "f8"),
+        ("witness_usual", "f8"),
+    ]
+)
+
+
+class Signs(NamedTuple):
+    """What makes a test gas, and what speaks against it; see the settings of the room for the figures."""
+
+    onset_rise: float
+    onset_ns: int
+    decide_ns: int
+    flat: float
+    least: float
+    least_level: float
+    most: float
+    creep: float
+    settle_ns: int
+    bound_ns: int
+    announced_ns: int
+    recovered_ns: int
+    neighbour: float
+    air_least: float
+    air_fall: float
+    pressure: float
+    fresh_ns: int
+    alive_ns: int
+    hole_ns: int

@@ -1,0 +1,169 @@
+"""Which points watch over which meter, and what the kernel finds about calibration gas at them.
+
+A meter's witnesses are the other methane meters, the anemometers and the barometers of its group: the
+points of one site whose zones begin with the same step (``longwall-7`` of ``longwall-7/face``). A point
+without a zone has no group, and its alerts never wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minewatch.contracts import F8, I4, I8, U1, Announcement, PointInfo, TrialChange, TrialStage
+from minewatch.detect.kernels.layout import NONE, Rows
+from minewatch.detect.kernels.trial import expire, watch
+from minewatch.detect.kernels.trial_layout import CHANGE, TRIAL
+from minewatch.detect.trial_settings import TestGasSettings, signs
+
+KINDS = {("methane", "% CH4"): 0, ("air_velocity", "m/s"): 1, ("barometric_pressure", "hPa"): 2}
+STAGES = (
+    TrialStage.CLOSED, TrialStage.SUSPECTED, TrialStage.TESTED, TrialStage.REFUTED, TrialStage.OVER,
+)  # fmt: skip
+REASONS = (
+    "", "neighbour", "air-low", "air-fell", "pressure", "level", "creep", "bound", "shape", "no-air",
+    "no-neighbour", "silent", "rises", "hole", "recovered",
+)  # fmt: skip
+ROOM = 256
+LEARNED = TRIAL.names[TRIAL.names.index("last_ns") :] if TRIAL.names else ()
+KEPT = np.dtype([("point", "i4"), ("row", TRIAL)])  # a row of a snapshot
+NOTHING: Rows = np.zeros(0, KEPT)
+
+
+class Trials:
+    """The meters that may be tested and their witnesses, for one thread at a time."""
+
+    def __init__(self, settings: TestGasSettings) -> None:
+        self._signs = signs(settings)
+        self._enabled = settings.enabled
+        self._rows = np.zeros(0, TRIAL)
+        self._points: I4 = np.zeros(0, np.int32)
+        self._slot: I8 = np.zeros(0, np.int64)
+        self._members: I8 = np.zeros(0, np.int64)
+        self._first: I8 = np.zeros(1, np.int64)
+        self._groups: dict[tuple[str, str], int] = {}
+        self._announced: dict[str, Announcement] = {}
+        self._changes = np.zeros(ROOM, CHANGE)
+
+    def describe(self, first: int, points: Sequence[PointInfo]) -> None:
+        """Take points in, or anew, whose ids begin at ``first``."""
+        wanted = first + len(points)
+        if wanted > len(self._slot):
+            self._slot = np.concatenate((self._slot, np.full(wanted - len(self._slot), -1, np.int64)))
+        new: list[tuple[int, int, int, int]] = []
+        for point, info in enumerate(points, first):
+            kind = KINDS.get((info.quantity, info.unit), -1) if self._enabled and info.zone else -1
+            group = self._groups.setdefault((info.site, info.zone.partition("/")[0]), len(self._groups))
+            interval_ns = round(min(max(info.interval_s, 0.0), 1e6) * 1e9)
+            slot = int(self._slot[point])
+            if slot < 0 and kind >= 0:
+                new.append((point, kind, group, interval_ns))
+            elif slot >= 0:
+                row = self._rows[slot]
+                if (row["kind"], row["group"]) != (max(kind, 0), group):
+                    self._rows[slot] = _fresh(1)[0]
+                row["kind"], row["group"] = max(kind, 0), group if kind >= 0 else -1
+                row["interval_ns"] = interval_ns
+        if new:
+            more = _fresh(len(new))
+            ids, more["kind"], more["group"], more["interval_ns"] = np.array(new, np.int64).T
+            self._slot[ids] = np.arange(len(self._rows), len(self._rows) + len(new))
+            self._rows = np.concatenate((self._rows, more))
+            self._points = np.concatenate((self._points, ids.astype(np.int32)))
+        self._regroup()
+        for point, info in enumerate(points, first):
+            if (announced := self._announced.get(info.place)) is not None:
+                self.announce(announced, point)
+
+    def announce(self, announced: Announcement, point: int) -> None:
+        """Expect a test at a meter in a window; a later announcement for the place takes its stead."""
+        self._announced[announced.place] = announced
+        if 0 <= point < len(self._slot) and (slot := int(self._slot[point])) >= 0:
+            row = self._rows[slot]
+            row["announced_from"], row["announced_to"] = announced.from_ns, announced.to_ns
+            row["gas"] = announced.gas_pct
+
+    def step(self, point: I4, ts_ns: I8, value: F8, quality: U1, heard_ns: int) -> tuple[TrialChange, ...]:
+        """Take readings in, with the quality the engine gave them."""
+        if not len(self._points):
+            return ()
+        found: list[TrialChange] = []
+        done = 0
+        while done < len(point):
+            done, n = watch(
+                self._rows, self._members, self._first, self._slot, point, ts_ns, value, quality, done,
+                int(heard_ns), self._signs, self._changes,
+            )  # fmt: skip
+            found += self._told(n)
+        return tuple(found)
+
+    def tick(self, now_ns: int) -> tuple[TrialChange, ...]:
+        """End what no reading ends: an undecided step, a meter that fell silent, a test that is too long."""
+        found: list[TrialChange] = []
+        done = 0
+        while done < len(self._points):
+            done, n = expire(self._rows, done, int(now_ns), self._signs, self._changes)
+            found += self._told(n)
+        return tuple(found)
+
+    def standing(self) -> tuple[tuple[int, TrialStage], ...]:
+        """Return the points whose trial runs, or is over while alerts of it may still wait."""
+        kept = np.flatnonzero(np.isin(self._rows["stage"], (1, 2, 4)))
+        return tuple((int(self._points[k]), STAGES[int(self._rows["stage"][k])]) for k in kept)
+
+    def snapshot(self) -> Rows:
+        """Return what was learned, with the points it was learned of."""
+        kept = np.zeros(len(self._points), KEPT)
+        kept["point"], kept["row"] = self._points, self._rows
+        return kept
+
+    def take_over(self, kept: Rows, target: I8) -> None:
+        """Go on where a snapshot stood; ``target`` maps its points to today's, -1 where there is none."""
+        for old in kept:
+            point = int(target[old["point"]]) if old["point"] < len(target) else -1
+            if point < 0 or (slot := int(self._slot[point])) < 0:
+                continue
+            if self._rows[slot]["kind"] == old["row"]["kind"]:
+                for name in LEARNED:
+                    self._rows[slot][name] = old["row"][name]
+
+    def _regroup(self) -> None:
+        group = self._rows["group"]
+        self._members = np.argsort(group, kind="stable").astype(np.int64)
+        self._first = np.searchsorted(group[self._members], np.arange(len(self._groups) + 1)).astype(np.int64)
+
+    def _told(self, n: int) -> list[TrialChange]:
+        return [_change(row, self._points) for row in self._changes[:n]]
+
+
+def _fresh(n: int) -> Rows:
+    rows = np.zeros(n, TRIAL)
+    for name in ("last_ns", "before_ns", "good_ns", "heard_ns", "onset_ns", "high_ns", "low_ns"):
+        rows[name] = NONE
+    for name in ("gas", "last", "ref", "mark", "base", "mid", "level", "found", "low"):
+        rows[name] = np.nan
+    rows["announced_from"], rows["announced_to"] = 1, 0
+    return rows
+
+
+def _change(row: np.void, points: NDArray[np.int32]) -> TrialChange:
+    witness = int(row["witness"])
+    return TrialChange(
+        point=int(points[int(row["slot"])]),
+        stage=STAGES[int(row["stage"])],
+        reason=REASONS[int(row["reason"])],
+        announced=bool(row["told"]),
+        ts_ns=int(row["ts_ns"]),
+        since_ns=int(row["since_ns"]),
+        until_ns=int(row["until_ns"]),
+        value=float(row["value"]),
+        base=float(row["base"]),
+        level=float(row["level"]),
+        t90_s=float(row["t90_s"]),
+        recovery_s=float(row["recovery_s"]),
+        witness=int(points[witness]) if witness >= 0 else -1,
+        witness_value=float(row["witness_value"]),
+        witness_usual=float(row["witness_usual"]),
+    )
