@@ -1,12 +1,14 @@
 """Novelty against its oracle, and what it must and must not say."""
 
 import math
+import os
 import random
 
 import numpy as np
 import pytest
 from hypothesis import given
 
+from kernels.mutants import survivors
 from kernels.series import EDGES, START, S, examples, same, series
 from minewatch.detect.kernels import novelty as kernel
 from minewatch.detect.kernels.jit import kernel as compiled
@@ -32,7 +34,6 @@ PAR = {
 def _rows(views, whole):
     """Return a loop over rows with these two kernels."""
 
-    @compiled
     def run(novel, other, ts, x, floor, weight, hour_ns, share, block, block_ns, warm, warm_ns, threshold,
             again, gate, gate_ns, first, second, said):  # fmt: skip
         for i in range(ts.shape[0]):
@@ -45,7 +46,7 @@ def _rows(views, whole):
     return run
 
 
-RUN = _rows(kernel.views, kernel.novelty)
+RUN = compiled(_rows(kernel.views, kernel.novelty))
 
 
 def judge(times, values, run=RUN, **more):
@@ -241,3 +242,60 @@ def test_numbers_at_the_end_of_floats():
     values = [0.0, 5e-324, -5e-324, 1e-300, 9e14, -9e14, 1e308, -1e308, 1e15, 1e-15] * 30
     values += [float(i % 7) for i in range(300)]
     check([START + i * S for i in range(len(values))], values)
+
+
+SAME = (
+    "now - mark + BLOCKS: sign",  # the same modulo BLOCKS
+    "BINS - 1.0: sign",  # a bound that only rounding could reach
+    "-1: sign",  # the first mark follows at once
+    "half + view['least'] // 2: sign",  # what widens the grid downwards is its first mark from then on
+    "72: view['least'] // 2: sign",
+    "view['least'] + view['most'] + 1: sign",  # where the finer grid begins, by a bin
+    "max(abs(kept[a]), abs(kept[b])): swapped",  # where floats end; which of two like numbers is no matter
+    "max(abs(view['low']), abs(view['low'] + view['width'] * BINS)): swapped",
+    "view['low'] + view['width'] * BINS: sign",
+    "view['width'] * BINS: sign",
+)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="mutants are plain Python anyway")
+@pytest.mark.skipif(os.environ.get("NUMBA_BOUNDSCHECK") == "1", reason="mutants are plain Python anyway")
+def test_planted_errors_are_noticed():
+    """A sign, an index or a comparison turned round in the kernel fails against the oracle."""
+    dice = random.Random(5)
+    spikes = [
+        dice.gauss(5, 1) if i % 9 else dice.choice([-1, 1]) * 10 ** dice.uniform(1, 6) for i in range(170)
+    ]
+    narrow = [1e6, *(dice.gauss(0, 30) for _ in range(40)), *(dice.gauss(3, 0.01) for _ in range(120))]
+    narrow += [25.0, -20.0, *(dice.gauss(3, 0.01) for _ in range(60)), 3.1, 3.2]
+    line = [100.0] * 10 + [100.0 + 0.3 * i for i in range(60)] + [math.nan, 1e16, 86.0, 150.0, 70.0]
+    line += [70.0 - 0.3 * i for i in range(120)]
+    lonely = [-(10.0**k) for k in range(12)] + [dice.gauss(-5, 20) for _ in range(30)] + [-80.0, 60.0]
+    large = (
+        [1e9 + dice.gauss(0, 1e-4) for _ in range(70)] + [0.0] * 55 + [dice.gauss(0, 1) for _ in range(30)]
+    )
+    times = [START]
+    for _ in range(300):
+        times.append(times[-1] + dice.choice([60, 60, 900, 4000]) * S)
+    back = [*times[:90], *(t - 9000 * S for t in times[90:])]
+    fast = [START + (i if i < 280 else i - 30) * S for i in range(300)]
+
+    quick = [dice.gauss(0, 1) for _ in fast]
+
+    def noticed(module):
+        run = _rows(module.views, module.novelty)
+        for values, when, more in (
+            (spikes, times, {"gate_ns": 9000 * S, "gate": 3, "block": 1}),
+            (narrow, times, {"floor": 0.02, "block": 1, "block_ns": 500 * S}),
+            (narrow, times, {"block": 2}),
+            (line, back, {"warm_ns": 20_000 * S, "block": 1}),
+            (lonely, times, {}),
+            (large, times, {"block": 1}),
+            (large, times, {"floor": 3.0, "block": 1}),
+            (quick, fast, {"hour_ns": 300 * S}),
+        ):
+            check(when[: len(values)], values, run, **more)
+
+    alive = survivors(kernel, noticed, same=SAME)
+    assert alive == []

@@ -18,6 +18,7 @@ from minewatch.contracts import F8, I8
 from minewatch.detect.company.catalogue import IDS as COMPANY
 from minewatch.detect.engine import Engine
 from minewatch.detect.score import score_series
+from minewatch.detect.shape import SHAPE, score_shape
 from minewatch.errors import ConfigError
 
 
@@ -53,10 +54,13 @@ def score_file(
     if detector in COMPANY:
         matrix = np.column_stack([_values(rows, header.index(name)) for name in wanted])
         return _score_together(detector, wanted, matrix, settings, train_rows, labels, out)
-    Engine.warm_up()
+    if detector != SHAPE.name:
+        Engine.warm_up()
     began = time.perf_counter()
     scored = [
-        score_series(detector, ts_ns, _values(rows, header.index(name)), settings, train_rows)
+        score_shape(_values(rows, header.index(name)), settings, train_rows)
+        if detector == SHAPE.name
+        else score_series(detector, ts_ns, _values(rows, header.index(name)), settings, train_rows)
         for name in wanted
     ]
     seconds = max(time.perf_counter() - began, 1e-9)

@@ -195,3 +195,19 @@ def test_a_detector_of_company_scores_the_row_once(minewatch: Shell, tmp_path: P
     assert "flow" in rows[-1]["why"].split(" below ")[0]
     plain = minewatch("score", path, "--detector", "mahalanobis", "--train-rows", 200)
     assert plain.out.splitlines()[0] == "time,point,score,alarm"
+
+
+@pytest.mark.parametrize("name", ["novelty", "matrix-profile"])
+def test_what_is_new_is_an_alarm(minewatch: Shell, tmp_path: Path, name: str) -> None:
+    """A series without times: something never seen before is found where it begins, finite and causal."""
+    path = tmp_path / "waves.csv"
+    values = [math.sin(i / 3) for i in range(400)]
+    values[300:330] = [3 - x for x in values[300:330]] if name == "novelty" else [-x for x in values[300:330]]
+    path.write_text("x\n" + "".join(f"{x:.6f}\n" for x in values))
+    call: list[str | Path] = ["score", path, "--detector", name, "--interval-s", "30", "--train-rows", "100"]
+    rows = scored(minewatch(*call).out)
+    assert len(rows) == 400
+    assert all(0 <= float(row["score"]) <= 1 for row in rows)
+    assert 300 <= next(i for i, row in enumerate(rows) if row["alarm"] == "1") < 316
+    path.write_text("\n".join(path.read_text().splitlines()[:311]) + "\n")
+    assert scored(minewatch(*call).out) == rows[:310]

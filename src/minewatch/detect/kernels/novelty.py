@@ -261,7 +261,7 @@ def forget(view: Row, now: int) -> None:
     if least > most:
         view["width"] = 0.0
         return
-    finest = 2.0 * FINEST * max(abs(view["low"]), abs(view["low"] + BINS * view["width"]))
+    finest = 2.0 * FINEST * max(abs(view["low"]), abs(view["low"] + view["width"] * BINS))
     while view["most"] - view["least"] + 1 < NARROW and view["width"] > finest:
         refine(view)
 
