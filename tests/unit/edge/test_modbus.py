@@ -197,6 +197,19 @@ def test_one_register_that_does_not_exist_blinds_no_other(
     driver.close()
 
 
+def test_a_register_behind_which_nobody_answers_blinds_no_other_interval(peer: ModbusPeer) -> None:
+    """What was read in the same poll is delivered, and the points that gave nothing are bad, not missing."""
+    peer.set(10, [7])
+    peer.set(50, [8])
+    peer.refuse({("holding", 50): ExcCodes.GATEWAY_NO_RESPONSE})
+    driver = modbus(peer, [{"register": 50}, {"register": 10, "interval_s": 2.0}], max_gap=0)
+    first = driver.poll(T0)
+    assert sorted((r.point, r.quality) for r in first) == [(0, BAD), (1, GOOD)]
+    peer.refuse({})
+    assert [(r.point, r.value) for r in driver.poll(T0 + S)] == [(0, 8.0)]
+    driver.close()
+
+
 def test_a_gap_that_does_not_exist_is_not_read_again(peer: ModbusPeer) -> None:
     """A hole between two points costs extra requests once."""
     peer.refuse({("holding", 2): ExcCodes.ILLEGAL_ADDRESS})

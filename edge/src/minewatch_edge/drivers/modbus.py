@@ -95,15 +95,20 @@ class ModbusDriver:
         Raises DriverError when the device does not answer, or refuses everything.
         """
         found: list[Reading] = []
+        silent: list[tuple[_Group, DriverError]] = []
         for group in self._groups:
-            if group.due_ns is None or group.due_ns <= now_ns:
-                values, faults = self._fetch(group)
-                self._tell(group, faults)
-                found += [
-                    Reading(i, now_ns, value, BAD if math.isnan(value) else GOOD)
-                    for i, value in values.items()
-                ]
-                group.due_ns = _next_due(group, now_ns)
+            if group.due_ns is not None and group.due_ns > now_ns:
+                continue
+            try:
+                found += self._take(group, *self._fetch(group), now_ns)
+            except DriverError as error:
+                silent.append((group, error))
+        if silent and not found:
+            raise silent[0][1]
+        for group, fault in silent:  # what others gave in this poll is delivered, so these are bad
+            points = [i for i, _ in group.points]
+            nothing, why = dict.fromkeys(points, math.nan), dict.fromkeys(points, str(fault))
+            found += self._take(group, nothing, why, now_ns)
         return found
 
     def check(self, _now_ns: int) -> Sequence[CheckResult]:
@@ -123,6 +128,14 @@ class ModbusDriver:
         if self._line is not None:
             self._give(self._line)
             self._line = None
+
+    def _take(
+        self, group: _Group, values: dict[int, float], faults: dict[int, str], now_ns: int
+    ) -> list[Reading]:
+        """Return what a group gave as readings, and wait for its next time."""
+        self._tell(group, faults)
+        group.due_ns = _next_due(group, now_ns)
+        return [Reading(i, now_ns, value, BAD if math.isnan(value) else GOOD) for i, value in values.items()]
 
     def _grouped(self, registers: Sequence[Register]) -> list[_Group]:
         steps: dict[int, list[tuple[int, Register]]] = {}
