@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import socket
@@ -10,14 +9,13 @@ import ssl
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from minewatch_edge import clock_status
 from minewatch_edge.checks import Finding, Part, part
 from minewatch_edge.config import EdgeConfig
 
 _CONNECT_S = 5.0
 _SOON_DAYS = 30
 _LEAST_YEAR = 2026
-_TIME_ERROR = 5  # adjtimex(2)
-_STA_UNSYNC = 0x0040
 
 
 @part
@@ -125,14 +123,6 @@ def ask_clock(_config: EdgeConfig, now_ns: int) -> Sequence[Finding]:
 
 
 def synchronised() -> bool | None:
-    """Return what the kernel says of its clock (adjtimex), None where it cannot be asked."""
-    room = ctypes.create_string_buffer(512)  # struct timex, modes = 0: only ask
-    try:
-        state = ctypes.CDLL(None, use_errno=True).adjtimex(room)
-    except (OSError, AttributeError):
-        return None
-    if state < 0:
-        return None
-    word = ctypes.sizeof(ctypes.c_long)
-    status = int.from_bytes(room.raw[5 * word : 5 * word + 4], "little")
-    return state != _TIME_ERROR and not status & _STA_UNSYNC
+    """Return what the kernel says of its clock, None where it cannot be asked."""
+    status = clock_status.read()
+    return None if status == clock_status.NOT_SAID else status.synchronised

@@ -7,6 +7,9 @@ import socket
 from collections.abc import Mapping
 from contextlib import suppress
 
+_WORKING_NS = 5_000_000_000
+_EXTEND_USEC = 60_000_000
+
 
 class Notify:
     """Datagrams to the socket that NOTIFY_SOCKET names; without one nothing is said and nothing fails."""
@@ -17,6 +20,7 @@ class Notify:
         self._socket: socket.socket | None = None
         self._watchdog_ns = int(watchdog_s * 1e9)
         self._fed_ns = -(2**62)
+        self._worked_ns = -(2**62)
         self._status = ""
         if address:
             with suppress(OSError):
@@ -56,6 +60,12 @@ class Notify:
         if self._watchdog_ns and mono_ns - self._fed_ns >= self._watchdog_ns // 4:
             self._fed_ns = mono_ns
             self._send("WATCHDOG=1")
+
+    def working(self, mono_ns: int) -> None:
+        """Say, while one call takes minutes, that it goes on; counts while starting too."""
+        if mono_ns - self._worked_ns >= _WORKING_NS:
+            self._worked_ns = mono_ns
+            self._send(f"WATCHDOG=1\nEXTEND_TIMEOUT_USEC={_EXTEND_USEC}")
 
     def close(self) -> None:
         """Let go of the socket."""

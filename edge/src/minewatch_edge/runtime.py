@@ -105,14 +105,17 @@ def run_agent(
     """
     port = _Port()
     brokers = _brokers(config, port)
-    spool = Spool(config.spool.path, spool_limits(config), boot=boot_id())
+    notify = (operation := operation or Operation(config)).notify
+    spool = Spool(
+        config.spool.path, spool_limits(config), boot=boot_id(),
+        working=lambda: notify.working(time.monotonic_ns()),
+    )  # fmt: skip
     safety = _safety(config, drivers)
     agent = port.agent = Agent(config, drivers, spool, brokers, rejects=rejects, safety=safety)
     wake = wake or Wake()
     dial = _Dial(brokers, agent, wake)
     state_file = states.state_path(config.spool.path)
     written_ns = 0
-    operation = operation or Operation(config)
     watch = _Watch(config.clock.source)
     agent.start(watch.moment())
     try:

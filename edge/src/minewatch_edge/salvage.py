@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import astuple, dataclass, field, replace
 from typing import Any
@@ -19,6 +19,7 @@ from minewatch_edge.spool_types import COUNTERS, Counters, Mark
 log = logging.getLogger(__name__)
 
 _AT_ONCE = 500
+_ROOM_FOR_COPY = 2.2  # the log of the database holds it all once more until it is committed
 _VERSION = 2
 _BEYOND = 1_000_000
 SavedRow = tuple[int, int, int, str, int, bytes, str | None]
@@ -58,16 +59,34 @@ def read(db: sqlite3.Connection) -> Former:
         return Former()
 
 
-def take_over(source: sqlite3.Connection, db: sqlite3.Connection, mark: Mark) -> tuple[Gap | None, str]:
+def size_of(source: sqlite3.Connection) -> int:
+    """Return the bytes that the file holds; 0 when it cannot say."""
+    with suppress(sqlite3.DatabaseError):
+        total, size = (source.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+        return int(total * size)
+    return 0
+
+
+def take_over(
+    source: sqlite3.Connection,
+    db: sqlite3.Connection,
+    mark: Mark,
+    *,
+    free: int,
+    working: Callable[[], None] = lambda: None,
+) -> tuple[Gap | None, str]:
     """Put what can be read of ``source`` into a new file, under the same name and ids.
 
-    ``mark`` is what is remembered of it, if anything. Returns what is lost, and in words what was done.
+    ``mark`` is what is remembered of it, if anything. With too few bytes ``free`` on the disk its rows stay
+    where they are, and are lost to the host. ``working`` is called now and then: a large file takes minutes.
+    Returns what is lost, and in words what was done.
     """
-    former = read(source)
+    former, room = read(source), free >= _ROOM_FOR_COPY * size_of(source)
     mark = mark if mark.identity else mark_of(former)
     ids, held = array("q"), 0
     if former.identity == mark.identity != "":
-        held = copy(source, former, db, ids)
+        copy_tables(former, db)
+        held = copy_rows(source, former, db, ids, working) if room else 0
     acked_id = max(former.acked_id, mark.acked_id)
     lost = max(0, mark.counters.held - held) if mark.identity else None
     gap = None
@@ -84,7 +103,8 @@ def take_over(source: sqlite3.Connection, db: sqlite3.Connection, mark: Mark) ->
         ),
     )  # fmt: skip
     said = "an unknown number of" if lost is None else lost
-    return gap, f"{len(ids)} rows of it were taken over, {said} readings are lost"
+    why = "" if room else ": the disk has no room for its rows a second time"
+    return gap, f"{len(ids)} rows of it were taken over, {said} readings are lost{why}"
 
 
 def mark_of(former: Former) -> Mark:
@@ -100,18 +120,28 @@ def mark_of(former: Former) -> Mark:
     )  # fmt: skip
 
 
-def copy(source: sqlite3.Connection, former: Former, db: sqlite3.Connection, ids: array[int]) -> int:
-    """Copy what is whole into a new file, note the ids of the rows, and return their readings."""
+def copy_tables(former: Former, db: sqlite3.Connection) -> None:
+    """Copy what the rows speak of, how far sources were read, losses and rejects into a new file."""
     for name, found in former.tables.items():
         for row in found:
             places = ", ".join("?" * len(row))
             with suppress(sqlite3.IntegrityError, sqlite3.InterfaceError):
                 db.execute(f"INSERT INTO {name} VALUES ({places})", row)  # noqa: S608 (our names)
+
+
+def copy_rows(
+    source: sqlite3.Connection,
+    former: Former,
+    db: sqlite3.Connection,
+    ids: array[int],
+    working: Callable[[], None],
+) -> int:
+    """Copy the rows that are whole into a new file, note their ids, and return their readings."""
     readings = 0
 
     def counted() -> Iterator[SavedRow]:
         nonlocal readings
-        for row in rows(source, former):
+        for row in rows(source, former, working):
             if not ids or row[0] > ids[-1]:
                 ids.append(row[0])
                 readings += row[4]
@@ -121,11 +151,12 @@ def copy(source: sqlite3.Connection, former: Former, db: sqlite3.Connection, ids
     return readings
 
 
-def rows(db: sqlite3.Connection, former: Former) -> Iterator[SavedRow]:
+def rows(db: sqlite3.Connection, former: Former, working: Callable[[], None]) -> Iterator[SavedRow]:
     """Yield the rows that are whole, in order of their ids; a destroyed page costs only the rows in it."""
     points = {row[0] for row in former.tables["point"]}
     first, last = former.acked_id + 1, max(former.last_id, former.reserved)
     while first <= last:
+        working()
         found, first = _some(db, first, min(first + _AT_ONCE, last + 1))
         yield from (row for row in found if _whole(row, points))
 

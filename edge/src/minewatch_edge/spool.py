@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -47,12 +47,17 @@ class Spool:
     later. ``boot`` names the present run of the machine, so that a power cut is told from a killed process.
     """
 
-    def __init__(self, path: Path, limits: SpoolLimits | None = None, *, boot: str = "") -> None:
+    def __init__(
+        self, path: Path, limits: SpoolLimits | None = None, *, boot: str = "",
+        working: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
+        """``working`` is called while a call takes long, so that whoever waits knows that it goes on."""
         self.limits = limits or SpoolLimits()
         self.points: tuple[SpoolPoint, ...] = ()
         self.salvaged = ""  # what became of the rows of a file that was given up
         self._file = SpoolFile(path, full_sync=self.limits.full_sync, max_pages=self.limits.max_pages)
         self._boot = boot
+        self._working = working
         self._mark = Mark()
         self._ids: list[int] = []
         self._indexes: dict[int, int] = {}
@@ -148,7 +153,8 @@ class Spool:
         with self._file.former() as source:
             if source is None:
                 return
-            gap, self.salvaged = salvage.take_over(source, db, self._mark)
+            free = self._file.free_bytes()
+            gap, self.salvaged = salvage.take_over(source, db, self._mark, free=free, working=self._working)
         if gap is not None:
             self._note_gap(db, gap)
         log.error("spool %s was given up: %s", self.path, self.salvaged)

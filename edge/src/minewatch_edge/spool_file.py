@@ -200,6 +200,14 @@ class SpoolFile:
         with self.guard():
             self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
+    def free_bytes(self) -> int:
+        """Return what the disk has free for us."""
+        try:
+            disk = os.statvfs(self.path.parent)
+        except OSError as error:
+            raise SpoolUnavailable(f"{self.path}: {error}") from error
+        return disk.f_bavail * disk.f_frsize
+
     def give_up(self, why: str) -> NoReturn:
         """Move a file aside that holds what no spool holds; raises SpoolUnavailable."""
         self._move_aside(why)

@@ -59,6 +59,9 @@ def test_systemd_hears_ready_status_reload_watchdog_and_the_end(systemd: tuple[s
     for ms in (0, 500, 999, 1000, 1500):
         operation.turn(Moment(0, ms * 1_000_000), 0)
     assert [heard(ear), heard(ear)] == ["WATCHDOG=1"] * 2
+    for s in (2, 3, 8):  # one call of the loop takes long, as a start with a damaged spool
+        operation.notify.working(s * 1_000_000_000)
+    assert [heard(ear), heard(ear)] == ["WATCHDOG=1\nEXTEND_TIMEOUT_USEC=60000000"] * 2
     operation.stopping()
     assert heard(ear) == "STOPPING=1"
     operation.close()

@@ -6,15 +6,19 @@ import json
 import os
 import random
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
+from minewatch_edge import salvage
 from minewatch_edge.errors import SpoolUnavailable
+from minewatch_edge.rows import Columns, NewRow
 from minewatch_edge.spool import Spool
+from minewatch_edge.spool_types import Mark, SpoolPoint
 from unit.edge.test_spool import POINTS, SECOND, fill, opened, row, values
 
 PAGE = 4096
@@ -185,3 +189,26 @@ def test_a_disk_that_turns_read_only_is_borne(tmp_path: Path) -> None:
         assert spool.append([row(2.0)], SECOND) == 2
         assert values(spool) == [(1, 1.0), (2, 2.0)]
         spool.close()
+
+
+@pytest.mark.parametrize("free", [0, 10**9])
+def test_rows_are_taken_over_only_where_the_disk_has_room(tmp_path: Path, free: int) -> None:
+    """Without room a copy would fail for ever: the rows are told as lost, sources go on where they were."""
+    old = Spool(tmp_path / "old", boot="a")
+    old.open([SpoolPoint("gas", "CH4", "{}")])
+    rows = [NewRow("gas", Columns([0], [at], [1.0], [192]), mark=str(at)) for at in range(1, 2_001)]
+    old.append(rows, 10**9)
+    old.close()
+    new = Spool(tmp_path / "new", boot="a")
+    new.open()
+    worked = []
+    with (
+        closing(sqlite3.connect(tmp_path / "old")) as source,
+        closing(sqlite3.connect(tmp_path / "new", isolation_level=None)) as db,
+    ):
+        gap, said = salvage.take_over(source, db, Mark(), free=free, working=lambda: worked.append(1))
+    marks = new.marks()
+    new.close()
+    assert marks == {"gas": "2000"}
+    assert (gap and gap.readings, "no room" in said) == ((None, False) if free else (2_000, True))
+    assert len(worked) == (4 if free else 0)  # once each 500 rows
