@@ -104,6 +104,7 @@ class AlertBook:
                 self._shelf.since[slot] = alert.changed_ns
                 if alert.origin != GATEWAY:
                     self._shelf.found.add(slot)
+                self._merger.restored(slot, alert)
 
     def alerts(self) -> list[Alert]:
         """Return every alert that is not normal, the most urgent first, then the newest."""
@@ -116,7 +117,7 @@ class AlertBook:
         running = [
             (key, since)
             for (key, past), since in self._shelf.since.items()
-            if not past and key in self._bindings
+            if not past and key in self._bindings and self._merger.resumes((key, past))
         ]
         self._shelf.found.update((key, 0) for key, _ in running)
         return np.asarray([key for key, _ in running], np.int64), np.asarray(
@@ -261,12 +262,12 @@ class AlertBook:
         if found.retrospective and self._covered(found):
             IGNORED.labels("covered by a live alert").inc()
             return None
-        if (event := self._merger.over(found, now_ns)) is not None:
-            return event
-        if (fresh := self._unless_known(found, EventKind.RAISED)) is None:
+        if (fresh := self._unless_known(found, EventKind.RAISED, EventKind.ALSO_RAISED)) is None:
             IGNORED.labels("already in the journal").inc()
             return None
         found = fresh
+        if (event := self._merger.over(found, now_ns)) is not None:
+            return event
         alert = self._desk.raised(found, raised_alert(found, old))
         self._shelf.since[slot] = found.since_ns
         self._shelf.found.add(slot)
@@ -279,7 +280,7 @@ class AlertBook:
         if old is None or slot not in self._shelf.since:
             IGNORED.labels("not active").inc()
             return None
-        if (fresh := self._unless_known(found, EventKind.CLEARED)) is None:
+        if (fresh := self._unless_known(found, EventKind.CLEARED, EventKind.ALSO_CLEARED)) is None:
             IGNORED.labels("already in the journal").inc()
             return None
         found = fresh
@@ -314,16 +315,17 @@ class AlertBook:
         key = event_key(found.key, kind, found.since_ns, retrospective=found.retrospective)
         return self._records.event_by_key(key)
 
-    def _unless_known(self, found: Found, kind: EventKind) -> Found | None:
-        """Return None for what the journal holds already.
+    def _unless_known(self, found: Found, *kinds: EventKind) -> Found | None:
+        """Return None for what the journal holds already: its own row, or its word to another's.
 
         The same readings find the same cause at the same time. A cause of old that is found at another time
         was carried over a restart across readings that nobody stored: it begins anew, and is never swallowed.
         """
-        before = self._known(found, kind)
-        if before is None:
+        before = [event for kind in kinds if (event := self._known(found, kind)) is not None]
+        if not before:
             return found
-        return None if before.time_ns == found.ts_ns else replace(found, since_ns=found.ts_ns)
+        same = any(event.time_ns == found.ts_ns for event in before)
+        return None if same else replace(found, since_ns=found.ts_ns)
 
     def _covered(self, found: Found) -> bool:
         """Say whether a live alert stood in the time from cause to finding: a person knows already."""

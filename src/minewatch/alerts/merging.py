@@ -24,7 +24,15 @@ from minewatch.alerts.activation import (
 )
 from minewatch.alerts.lifecycle import Step, after
 from minewatch.alerts.rule import Binding, key_of
-from minewatch.alerts.told import FAILED_RULE, NO_DETECTOR, OTHER_VERSION, TESTED, Told
+from minewatch.alerts.told import (
+    FAILED_RULE,
+    NO_DETECTOR,
+    OTHER_VERSION,
+    TESTED,
+    WITHDRAWN,
+    Told,
+    of_another_version,
+)
 from minewatch.contracts import Alert, AlertEvent, AlertState, EventKind, RecordStore, Text
 from minewatch.errors import CommandRefused, NotFound
 
@@ -39,7 +47,7 @@ class Merger:
         self._shelf = shelf
         self._records = records
         self.bindings: Mapping[int, Binding] = {}
-        self._other_rule: set[Slot] = set()  # held by a gateway that judges by another version
+        self._other_rule: dict[Slot, int] = {}  # held by a gateway of another version -> its cause
         self._told: dict[str, str] = {}  # alert by key, while nothing is in a journal
 
     # --- what the engine asks -------------------------------------------------------------------------------
@@ -57,19 +65,31 @@ class Merger:
         """Add that the engine finds a live activation that a gateway has told of to its end."""
         if found.retrospective:
             return None
-        identity = self.told(found.key, "raised", found.since_ns) or next(
-            (
-                span.alert
-                for span in self._shelf.spans.get(found.key, ())
-                if span.by_gateway and span.start_ns <= found.ts_ns and found.since_ns <= span.end_ns
-            ),
-            None,
-        )
+        identity = self._over_by_same_rule(found)
         if identity is None:
             return None
         alert = replace(self._alert(identity), origin=BOTH)
         self._keep(alert)
         return self._also(found, EventKind.ALSO_RAISED, alert, now_ns)
+
+    def _over_by_same_rule(self, found: Found) -> str | None:
+        """Return the alert that a gateway has told to its end, if it judged by the rule that holds here."""
+        raised, ended = (
+            self._records.event_by_key(_name(found.key, kind, found.since_ns)) if self._records else None
+            for kind in ("raised", "cleared")
+        )
+        if raised is not None:
+            gone = ended is not None and ended.alert.why == WITHDRAWN
+            return None if gone or of_another_version(raised.alert.why) else raised.alert.id
+        spans = self._shelf.spans.get(found.key, ())
+        return next(
+            (
+                s.alert
+                for s in spans
+                if s.by_gateway and s.start_ns <= found.ts_ns and found.since_ns <= s.end_ns
+            ),
+            None,
+        )
 
     def stands(self, slot: Slot, found: Found, now_ns: int) -> AlertEvent | None:
         """Add that the engine finds the end of what a gateway, by another version of the rule, still sees."""
@@ -77,6 +97,15 @@ class Merger:
             return None
         self._shelf.found.discard(slot)
         return self._also(found, EventKind.ALSO_CLEARED, self._shelf.open[slot], now_ns)
+
+    def restored(self, slot: Slot, alert: Alert) -> None:
+        """Take over a running alert after a start: the engine cannot end what another version sees."""
+        if of_another_version(alert.why):
+            self._other_rule[slot] = alert.raised_ns
+
+    def resumes(self, slot: Slot) -> bool:
+        """Say whether the engine goes on with a running alert as with one of its own."""
+        return slot in self._shelf.found or slot not in self._other_rule
 
     def told(self, key: int, kind: str, cause_ns: int) -> str | None:
         """Return the alert that a step told by a gateway belongs to, None when nobody has told it."""
@@ -119,7 +148,7 @@ class Merger:
             if other:
                 same = replace(same, why=_joined(same.why, _other_version(told)))
                 if slot is not None and slot in self._shelf.since:
-                    self._other_rule.add(slot)
+                    self._other_rule[slot] = told.cause_ns
             self._keep(same)
             return self._event(told, key, EventKind.ALSO_RAISED, same, now_ns)
         binding = binding or told.binding()
@@ -130,7 +159,7 @@ class Merger:
         alert = raised_alert(found, self._shelf.open.get(slot))
         alert = replace(alert, origin=BOTH if alert.origin == BOTH else GATEWAY)
         if other:
-            self._other_rule.add(slot)
+            self._other_rule[slot] = told.cause_ns
             alert = replace(alert, why=_joined(alert.why, _other_version(told)))
         if told.rule == FAILED_RULE:
             alert = replace(alert, why=Text(told.why, told.why, told.why))
@@ -157,18 +186,37 @@ class Merger:
 
     def _cleared(self, told: Told, key: int, alert: Alert, now_ns: int) -> AlertEvent:
         slot = self._shelf.place.get(alert.id)
-        if slot is not None:
-            self._other_rule.discard(slot)
-        if slot is None or slot not in self._shelf.since or slot in self._shelf.found:
+        older = slot in self._shelf.since and self._is_older(told, slot, alert)
+        if slot is not None and (not older or self._other_rule.get(slot) == told.cause_ns):
+            self._other_rule.pop(slot, None)
+        if older:
+            alert = self._unacknowledged(told, key, alert)
+        if slot is None or slot not in self._shelf.since or slot in self._shelf.found or older:
             return self._event(told, key, EventKind.ALSO_CLEARED, alert, now_ns)
         binding = self.bindings.get(key) or told.binding()
         found = Found(key, binding, told.time_ns, told.cause_ns, told.value)
+        withdrawn = told.kind == "withdrawn"
         same_rule = binding.rule.detector_id != NO_DETECTOR and binding.rule.digest() == told.digest
-        cleared = self._shelf.clear(slot, alert, found, by_gateway=same_rule)
-        if told.rule == FAILED_RULE:
-            cleared = replace(cleared, why=alert.why)
+        cleared = self._shelf.clear(slot, alert, found, by_gateway=same_rule and not withdrawn)
+        if withdrawn or told.rule == FAILED_RULE:
+            cleared = replace(cleared, why=WITHDRAWN if withdrawn else alert.why)
             self._keep(cleared)
         return self._event(told, key, EventKind.CLEARED, cleared, now_ns)
+
+    def _is_older(self, told: Told, slot: Slot, alert: Alert) -> bool:
+        """Say whether an end is that of an activation before the one that runs: that one goes on."""
+        own = self._shelf.since[slot] == told.cause_ns
+        return not own and told.time_ns < alert.changed_ns
+
+    def _unacknowledged(self, told: Told, key: int, alert: Alert) -> Alert:
+        """Take back what the panel said of an activation that ended before the running one began."""
+        name = _name(key, "acknowledged", told.cause_ns)
+        event = self._records.event_by_key(name) if self._records is not None else None
+        if event is None or event.alert.id != alert.id or event.actor != alert.acknowledged_by:
+            return alert
+        alert = replace(alert, state=AlertState.UNACKNOWLEDGED, acknowledged_by="")
+        self._keep(alert)
+        return alert
 
     def _acknowledged(self, told: Told, key: int, alert: Alert, now_ns: int) -> AlertEvent:
         try:

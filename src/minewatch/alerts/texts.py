@@ -60,6 +60,11 @@ def statistic_unit(detector: str, unit: str) -> str:
     return UNITS.get(detector, "{unit}").format(unit=unit)
 
 
+def shown(said: str, most: int) -> str:
+    """Return what a stranger wrote, cut and printable: halves of surrogate pairs can be stored nowhere."""
+    return "".join(c if c.isprintable() else " " for c in said[:most])
+
+
 def number(value: float, language: str) -> str:
     """Write a number as people of the language do: at most four figures, comma in kk and ru."""
     if not math.isfinite(value):

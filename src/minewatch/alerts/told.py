@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from minewatch.alerts import link, loss
 from minewatch.alerts.rule import SIGNS, Binding, Match, Rule
+from minewatch.alerts.texts import shown
 from minewatch.contracts import Comparison, PointInfo, Text
 
 KINDS = ("raised", "cleared", "withdrawn", "acknowledged", "test")
@@ -16,6 +18,7 @@ TEST_RULE = "output-test"
 FAILED_RULE = "output-failed"
 NO_DETECTOR = -1  # the engine never sees such a rule
 COMPARISONS = {sign: comparison for comparison, sign in SIGNS.items()}
+OF_THE_SERVICE = (link.RULE_ID, loss.RULE_ID)  # it alone judges by them; another's word could hide its own
 LONGEST = 300  # characters of a name; a message of a rule may be longer
 LATEST_NS = 1 << 62
 
@@ -37,11 +40,21 @@ TESTED = Text(
     ru="Выходы проверены кнопкой на панели: это не тревога.",
     en="Outputs were tested by the button at the panel: this is no alert.",
 )
+WITHDRAWN = Text(
+    kk="шлюз бұл ережемен енді бағаламайды: ереже оның файлдарынан алынды",
+    ru="шлюз больше не судит по этому правилу: его нет в файлах шлюза",
+    en="the gateway judges by this rule no longer: it is gone from its files",
+)
 OTHER_VERSION = Text(
     kk="; шлюз бұл ереженің басқа нұсқасымен бағалады (шегі {})",
     ru="; шлюз судил по другой версии правила (предел {})",
     en="; the gateway judged by another version of this rule (limit {})",
 )
+
+
+def of_another_version(why: Text) -> bool:
+    """Say whether an alert's reason tells that its gateway judged by another version of the rule."""
+    return OTHER_VERSION.en.partition("{}")[0] in why.en
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +145,8 @@ def read(content: Mapping[str, Any], gateway: str) -> Told:
         verified=content.get("verified") is True,
         why=_text(content, "why"),
     )
+    if told.rule in OF_THE_SERVICE:
+        raise ValueError(f"the rule {told.rule!r} is the service's own")
     if told.kind not in KINDS:
         raise ValueError(f"there is no event {told.kind!r}")
     if not told.place.startswith(gateway.partition("/")[0] + "/"):
@@ -145,7 +160,7 @@ def _text(content: Mapping[str, Any], key: str) -> str:
     value = content.get(key, "")
     if not isinstance(value, str):
         raise ValueError(f"{key} {value!r:.60} is no text")
-    return "".join(c if c.isprintable() else " " for c in value[:LONGEST])
+    return shown(value, LONGEST)
 
 
 def _name(content: Mapping[str, Any], key: str) -> str:
@@ -166,10 +181,13 @@ def _number(content: Mapping[str, Any], key: str) -> float:
     value = content.get(key, math.nan)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{key} {value!r:.60} is no number")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{key} is a number of too many digits") from None
 
 
 def _message(said: object) -> Text | None:
     if not isinstance(said, dict) or not all(isinstance(said.get(k), str) for k in ("kk", "ru", "en")):
         return None
-    return Text(*("".join(c if c.isprintable() else " " for c in said[k][:2000]) for k in ("kk", "ru", "en")))
+    return Text(*(shown(said[k], 2000) for k in ("kk", "ru", "en")))

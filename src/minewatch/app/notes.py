@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 from prometheus_client import Counter
@@ -16,6 +17,7 @@ from prometheus_client import Counter
 from minewatch.alerts import told
 from minewatch.alerts.book import AlertBook
 from minewatch.alerts.loss import Loss
+from minewatch.alerts.texts import shown
 from minewatch.app.delivery import Ledger, SpoolName
 from minewatch.app.rejects import Rejects
 from minewatch.contracts import AlertEvent, Note, Rejected
@@ -50,21 +52,29 @@ class Notes:
     def take(self, note: Note, name: SpoolName, now_ns: int) -> Events:
         """Return the events that a note causes; none for a repeat."""
         repeated = self._ledger.holds(name, note.msg_id) or (name, note.msg_id) in self._pending
+        if repeated:
+            return self._repeated(note, name)
         runs: Runs = ()
         events: Events = ()
-        result = "repeated" if repeated else "taken"
+        result = "taken"
         try:
             runs, events = self._read(note, name, now_ns)
         except _Faulty as error:
-            if not repeated:
-                result = "rejected"
-                self._rejects.take([kept(Rejected(now_ns, name[0], error.reason, str(error)))])
+            result = "rejected"
+            self._rejects.take([kept(Rejected(now_ns, name[0], error.reason, str(error)))])
         NOTES.labels(result).inc()
-        if repeated and (name, note.msg_id) not in self._pending:
-            self._ledger.skip(name, runs)  # no store keeps them: after a restart the repeat renews them
-        elif not repeated:
-            self._pending[name, note.msg_id] = runs
-        return () if repeated else events
+        self._pending[name, note.msg_id] = runs
+        return events
+
+    def _repeated(self, note: Note, name: SpoolName) -> Events:
+        """Renew the ids that a gap speaks of: no store keeps them, so a restart has forgotten them."""
+        NOTES.labels("repeated").inc()
+        if (name, note.msg_id) not in self._pending:
+            with suppress(_Faulty):
+                kind, content = self._kind(note)
+                if kind == "gap":
+                    self._ledger.skip(name, _runs(content.get("ids"), note.msg_id))
+        return ()
 
     def settle(self) -> None:
         """Admit what was taken: the journal holds what it caused."""
@@ -75,6 +85,10 @@ class Notes:
         self._pending.clear()
 
     def _read(self, note: Note, name: SpoolName, now_ns: int) -> tuple[Runs, Events]:
+        kind, content = self._kind(note)
+        return self._kinds[kind](content, note, name, now_ns)
+
+    def _kind(self, note: Note) -> tuple[str, Mapping[str, Any]]:
         try:
             content = json.loads(note.text)
         except (ValueError, RecursionError) as error:
@@ -82,7 +96,7 @@ class Notes:
         kind = content.get("kind") if isinstance(content, dict) else None
         if not isinstance(kind, str) or kind not in self._kinds:
             raise _Faulty("note-kind", f"a note of the unknown kind {kind!r}")
-        return self._kinds[kind](content, note, name, now_ns)
+        return kind, content
 
     def _gap(
         self, content: Mapping[str, Any], note: Note, name: SpoolName, now_ns: int
@@ -139,8 +153,8 @@ def _time_ns(said: object) -> int:
 
 
 def _text(said: object) -> str:
-    return said[:40] if isinstance(said, str) else ""
+    return shown(said, 40) if isinstance(said, str) else ""
 
 
 def _names(said: object) -> tuple[str, ...]:
-    return tuple(n[:100] for n in said[:50] if isinstance(n, str)) if isinstance(said, list) else ()
+    return tuple(shown(n, 100) for n in said[:50] if isinstance(n, str)) if isinstance(said, list) else ()

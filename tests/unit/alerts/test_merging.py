@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -60,7 +61,7 @@ class Desk:
         return {e.alert.id for e in self.records.events(limit=1000)}
 
 
-ACK = {"actor": f"panel:{GATEWAY}/ack-1"}
+ACK: dict[str, Any] = {"actor": f"panel:{GATEWAY}/ack-1"}
 
 
 @pytest.mark.parametrize("gateway_first", [True, False])
@@ -173,6 +174,105 @@ def test_another_version_of_the_rule_is_said_and_clears_only_when_both_do() -> N
     assert (over.event, over.alert.active) == (EventKind.CLEARED, False)
 
 
+OTHER: dict[str, Any] = {"digest": "0" * 16, "limit": 0.8}
+
+
+def test_the_end_by_another_version_hides_nothing() -> None:
+    """A gateway of another version is done before the service finds: the service raises all the same."""
+    desk = Desk()
+    desk.told("raised", 10, **OTHER)
+    desk.told("cleared", 15, **OTHER)
+    desk.begin()
+    (event,) = desk.found((True, 10, 1.7))
+    assert (event.event, event.alert.active) == (EventKind.RAISED, True)
+    assert len(desk.ids()) == 1
+
+
+def test_a_withdrawn_rule_hides_nothing() -> None:
+    """The rule is gone from the gateway's files, the gas is not: the service raises, and the end says why."""
+    desk = Desk()
+    desk.told("raised", 10)
+    (gone,) = desk.told("withdrawn", 15)
+    assert gone.alert.why.en.startswith("the gateway judges by this rule no longer")
+    (event,) = desk.found((True, 10, 1.7))
+    assert (event.event, event.alert.active) == (EventKind.RAISED, True)
+
+
+@pytest.mark.parametrize("service_first", [True, False])
+def test_a_restart_keeps_what_only_the_gateways_version_sees(service_first: bool) -> None:
+    """After a restart the service's end does not close what the gateway, by its lower limit, still sees."""
+    desk = Desk()
+    if service_first:
+        desk.found((True, 10, 1.7))
+    desk.told("raised", 10, **OTHER)
+    desk.begin()
+    keys, _ = desk.book.active_keys()
+    assert len(keys) == service_first
+    desk.found((False, 50, 0.85))
+    assert [alert.active for alert in desk.book.alerts()] == [True]
+    (over,) = desk.told("cleared", 70, **OTHER)
+    assert over.alert.active is False
+
+
+def test_the_end_of_an_older_activation_leaves_the_running_one() -> None:
+    """Notes of an outage come after a new alert: their end and their button do not touch what runs now."""
+    desk = Desk()
+    (now,) = desk.told("raised", 900, cause=900)
+    desk.told("raised", 10)
+    desk.told("acknowledged", 20, **ACK)
+    desk.told("cleared", 50)
+    (alert,) = desk.book.alerts()
+    assert (alert.id, alert.active) == (now.alert.id, True)
+    assert (alert.state, alert.acknowledged_by) == (AlertState.UNACKNOWLEDGED, "")
+    (over,) = desk.told("cleared", 950, cause=900)
+    assert over.alert.active is False
+
+
+def test_an_older_end_by_another_version_does_not_hold_the_alert() -> None:
+    """After it the service alone decides about its own alert."""
+    desk = Desk()
+    desk.found((True, 900, 1.9))
+    desk.told("raised", 10, **OTHER)
+    desk.told("cleared", 50, **OTHER)
+    (over,) = desk.found((False, 950, 0.5))
+    assert (over.event, over.alert.active) == (EventKind.CLEARED, False)
+
+
+STEPS: dict[str, Callable[[Desk], object]] = {
+    "raised": lambda desk: desk.told("raised", 10),
+    "cleared": lambda desk: desk.told("cleared", 50),
+    "found": lambda desk: desk.found((True, 10, 1.7)),
+    "found later": lambda desk: desk.found((True, 12, 1.7)),
+    "over": lambda desk: desk.found((False, 50, 0.5)),
+}
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        ("raised", "cleared", "found", "over"),
+        ("raised", "cleared", "found later", "over"),
+        ("raised", "found", "cleared", "over"),
+        ("raised", "found", "over", "cleared"),
+        ("found", "raised", "over", "cleared"),
+        ("found", "over", "raised", "cleared"),
+    ],
+    ids="-".join,
+)
+def test_a_restart_from_an_older_snapshot_finds_nothing_anew(order: tuple[str, ...]) -> None:
+    """The same readings are scored again: no row is added, nobody is called twice, nothing stays active."""
+    desk = Desk()
+    for step in order:
+        STEPS[step](desk)
+    before = desk.life()
+    desk.begin()
+    for step in order:
+        if step not in ("raised", "cleared"):
+            STEPS[step](desk)
+    assert desk.life() == before
+    assert [alert.active for alert in desk.book.alerts()] == [False]
+
+
 def test_an_acknowledgement_of_what_is_acknowledged_is_kept_and_changes_nothing() -> None:
     """Desk and panel both press: the journal tells of both, the alert keeps the first name."""
     desk = Desk()
@@ -214,6 +314,9 @@ def test_an_output_that_fails_is_an_alert() -> None:
         ({"event": "burn"}, "there is no event 'burn'"),
         ({"rule": "a|b"}, "is no name"),
         ({"value": "x"}, "value 'x' is no number"),
+        ({"value": 10**400}, "value is a number of too many digits"),
+        ({"rule": "gateway-offline"}, "is the service's own"),
+        ({"rule": "readings-lost"}, "is the service's own"),
     ],
 )
 def test_a_gateway_speaks_only_for_itself(change: dict[str, Any], said: str) -> None:

@@ -109,6 +109,7 @@ def test_ids_are_skipped_when_the_rows_before_them_came() -> None:
         ('{"kind":"gap","ids":[[3,2]]}', "note"),
         ('{"kind":"gap","ids":[[true,2]]}', "note"),
         ("[" * 100_000, "note"),
+        (json.dumps({"kind": "alert", "event": "raised", "value": 10**400}), "note"),
     ],
 )
 def test_a_note_that_cannot_be_used_holds_up_nothing(text: str, reason: str) -> None:
@@ -132,6 +133,14 @@ def test_a_loss_stands_in_the_record_store(tmp_path: Path) -> None:
     assert second.alert.id == first.alert.id == kept.id
     assert (kept.raised_ns, kept.changed_ns, kept.value) == (S, 95 * S, 120.0)
     assert "not known" in mine.records.events()[0].alert.why.en
+
+
+def test_text_that_no_file_can_hold_ends_nothing(tmp_path: Path) -> None:
+    """Halves of surrogate pairs and marks of control become blanks; the note is kept and acknowledged."""
+    mine = pipeline(records=SqliteRecords(tmp_path / "records.sqlite", busy_timeout_s=1.0, writer=True))
+    (event,) = mine.note(gap(21, [[1, 20]], devices=["\ud800\n7"], reason="\udfff"), NAME, T0)
+    assert "lost (  7)" in event.alert.why.en
+    assert [mark.upto for mark in mine.flush()] == [21]
 
 
 def test_gaps_never_hide_rows() -> None:
