@@ -25,11 +25,13 @@ from servers.mqtt_link import MqttLink, Packet, linked
 from unit.edge.logging_driver import LoggingDriver
 
 GROUP, NODE = "mine", "gw"
-PATIENCE_S = 4.0  # a mutant may never do what is waited for
+PATIENCE_S = 60.0  # machines that test are busy
+MUTANT_PATIENCE_S = 4.0  # it may never do what is waited for
+_MISSED_S = 0.5  # once something did not come, what follows it hardly will
 _HOSTS = itertools.count(1)
 
 
-def until(truth: Callable[[], bool], seconds: float = PATIENCE_S) -> bool:
+def until(truth: Callable[[], bool], seconds: float) -> bool:
     """Wait until something holds; False when it does not in time."""
     never = threading.Event()
     for _ in range(int(seconds / 0.02)):
@@ -37,6 +39,20 @@ def until(truth: Callable[[], bool], seconds: float = PATIENCE_S) -> bool:
             return True
         never.wait(0.02)
     return False
+
+
+class Waits:
+    """Waits for one thing after the other; the first that does not come uses the patience up."""
+
+    def __init__(self, patience_s: float) -> None:
+        self._patience_s = patience_s
+
+    def until(self, truth: Callable[[], bool]) -> bool:
+        """Wait until something holds; False when it does not in time."""
+        held = until(truth, self._patience_s)
+        if not held:
+            self._patience_s = min(self._patience_s, _MISSED_S)
+        return held
 
 
 class HostStandIn:
@@ -107,8 +123,9 @@ class Run:
         return [list(ps) for _, ps in groupby(ordered, key=lambda p: p.connection)]
 
 
-def live(folder: Path, port: int, protocol: int, *, host: bool = True) -> Run:
+def live(folder: Path, port: int, protocol: int, *, host: bool = True, patience_s: float = PATIENCE_S) -> Run:
     """Have the agent connect, be born, send, be reborn, lose its host, find it again, and end."""
+    waits = Waits(patience_s)
     name = f"host{next(_HOSTS)}"
     with linked(port) as link, contextlib.closing(HostStandIn(port, name)) as stand_in:
         broker = BrokerConfig(
@@ -120,19 +137,19 @@ def live(folder: Path, port: int, protocol: int, *, host: bool = True) -> Run:
         )
         config = EdgeConfig(GROUP, NODE, broker, SpoolConfig(folder / "spool"))
         with running(config, folder):
-            until(lambda: link.count("SUBSCRIBE") == 1)
+            waits.until(lambda: link.count("SUBSCRIBE") == 1)
             if host:
                 stand_in.say(online=True)
-            until(lambda: link.count("PUBLISH", "/DDATA/") >= 2)
+            waits.until(lambda: link.count("PUBLISH", "/DDATA/") >= 2)
             stand_in.rebirth()
-            until(lambda: link.count("PUBLISH", "/NBIRTH/") == 2)
+            waits.until(lambda: link.count("PUBLISH", "/NBIRTH/") == 2)
             if host:
                 stand_in.say(online=False)
             else:
                 link.cut()
-            until(lambda: link.count("SUBSCRIBE") >= 2)
+            waits.until(lambda: link.count("SUBSCRIBE") >= 2)
             stand_in.say(online=True)
-            until(lambda: link.count("PUBLISH", "/NBIRTH/") == 3)
+            waits.until(lambda: link.count("PUBLISH", "/NBIRTH/") == 3)
         until(lambda: link.packets[-1].kind == "CLOSED", 1)
         return Run(tuple(link.packets))
 
@@ -146,8 +163,9 @@ class Walk:
     most_open: int
 
 
-def walk(folder: Path, first: int, second: int) -> Walk:
+def walk(folder: Path, first: int, second: int, patience_s: float = PATIENCE_S) -> Walk:
     """Have the agent be born at one broker, and the host go offline there and be online at the other."""
+    waits = Waits(patience_s)
     name = f"host{next(_HOSTS)}"
     most = 0
     with contextlib.ExitStack() as stack:
@@ -169,9 +187,9 @@ def walk(folder: Path, first: int, second: int) -> Walk:
         stack.callback(ended.set)
         threading.Thread(target=watch, daemon=True).start()
         with running(EdgeConfig(GROUP, NODE, broker, SpoolConfig(folder / "spool")), folder):
-            until(lambda: links[0].count("PUBLISH", "/DDATA/") >= 2)
+            waits.until(lambda: links[0].count("PUBLISH", "/DDATA/") >= 2)
             hosts[0].say(online=False)
-            moved = until(lambda: links[1].count("PUBLISH", "/DDATA/") >= 2)
+            moved = waits.until(lambda: links[1].count("PUBLISH", "/DDATA/") >= 2)
             until(lambda: False, 0.1)
             most = seen[0]
         died = links[0].count("PUBLISH", "/NDEATH/") == 1

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from conformance.sparkplug.edge_run import Run, Walk, live, walk
+from conformance.sparkplug.edge_run import PATIENCE_S, Run, Walk, live, walk
 from minewatch_edge.agent import Agent
 from minewatch_edge.clocks import Moment
 from minewatch_edge.config import BrokerConfig, EdgeConfig, SpoolConfig
@@ -174,10 +174,11 @@ class Story:
 class Evidence:
     """What checks look at; made anew for every mutant."""
 
-    def __init__(self, folder: Path, brokers: Sequence[int] = ()) -> None:
-        """``brokers`` are the ports of two real ones."""
+    def __init__(self, folder: Path, brokers: Sequence[int], patience_s: float) -> None:
+        """``brokers`` are the ports of two real ones; what does not come is waited for so long."""
         self._folder = folder
         self._brokers = brokers
+        self._patience_s = patience_s
         self._runs: dict[tuple[int, str], Run] = {}
         self._walk: Walk | None = None
         self._agents: list[Edge] = []
@@ -193,13 +194,16 @@ class Evidence:
         key = protocol, host
         if key not in self._runs:
             folder = Path(tempfile.mkdtemp(dir=self._folder))
-            self._runs[key] = live(folder, self._brokers[0], protocol, host=bool(host))
+            self._runs[key] = live(
+                folder, self._brokers[0], protocol, host=bool(host), patience_s=self._patience_s
+            )
         return self._runs[key]
 
     def walk(self) -> Walk:
         """Return what became of the running agent with two real brokers."""
         if self._walk is None:
-            self._walk = walk(Path(tempfile.mkdtemp(dir=self._folder)), *self._brokers)
+            first, second = self._brokers
+            self._walk = walk(Path(tempfile.mkdtemp(dir=self._folder)), first, second, self._patience_s)
         return self._walk
 
     @cached_property
@@ -247,10 +251,10 @@ class Evidence:
 
 
 @contextmanager
-def evidence(brokers: Sequence[int] = ()) -> Iterator[Evidence]:
+def evidence(brokers: Sequence[int] = (), patience_s: float = PATIENCE_S) -> Iterator[Evidence]:
     """Yield fresh evidence in a folder of its own, with two real brokers on these ports."""
     with tempfile.TemporaryDirectory(prefix="minewatch-sparkplug-") as folder:
-        made = Evidence(Path(folder), brokers)
+        made = Evidence(Path(folder), brokers, patience_s)
         try:
             yield made
         finally:

@@ -91,11 +91,16 @@ def proofs(profile: str) -> list[Proof]:
 
 
 def mutations(profile: str) -> list[Any]:
-    """Return (proof, mutant) as parameters of a test, named by assertion and what is broken."""
+    """Return (proof, mutant) as parameters of a test, named by assertion and what is broken.
+
+    A check that proves several assertions meets each of its mutants once, under the first of them.
+    """
+    by_check = {proof.check: proof for proof in reversed(proofs(profile))}
     return [
         pytest.param(proof, mutant, id=f"{proof.id}-{mutant.breaks}")
         for proof in proofs(profile)
         for mutant in proof.mutants
+        if by_check[proof.check] is proof
     ]
 
 

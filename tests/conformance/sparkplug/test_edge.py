@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from conformance.sparkplug import checks  # noqa: F401  # each enters its checks
+from conformance.sparkplug.edge_run import MUTANT_PATIENCE_S
 from conformance.sparkplug.edge_story import Evidence, evidence
 from conformance.sparkplug.frame import Mutant, Proof, must_fail, mutations, proofs
 from servers import Absent, mosquitto
@@ -40,5 +41,5 @@ def test_mutant(
     proof: Proof, mutant: Mutant, brokers: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The check notices when the agent does not."""
-    with evidence(brokers) as fresh:
+    with evidence(brokers, MUTANT_PATIENCE_S) as fresh:
         must_fail(proof, mutant, lambda: fresh, monkeypatch)
