@@ -294,6 +294,12 @@ class Stub:
                 self.refuse.append(body["status"])
             case "offline":
                 self.offline = set(body["gateways"])
+            case "told":  # by a gateway, a second after it happened there
+                entry = self.mine.record(
+                    self.now(), body["event"], self.mine.alerts[body["id"]], body["actor"]
+                )
+                entry |= {"gateway_time": iso(self.now() - timedelta(seconds=1)), "source": body["source"]}
+                self.push_event(entry)
             case "troubles":
                 self.troubles = body
             case "reset":

@@ -288,6 +288,34 @@ def test_table_of_gateways(stub: StubService, new_desk: NewDesk, language: str, 
     assert room.errors == []
 
 
+@pytest.mark.parametrize(
+    ("language", "tag", "said"),
+    [
+        ("en", "gateway", "Also found over"),
+        ("ru", "от шлюза", "Также завершено"),
+        ("kk", "шлюзден", "Басылғаны тағы анықталды"),
+    ],
+)
+def test_what_a_gateway_told(
+    stub: StubService, new_desk: NewDesk, language: str, tag: str, said: str
+) -> None:
+    """An alert of a gateway is marked as such; its life shows who told what, with both times."""
+    room = ControlRoom.open(new_desk(), stub.url, language)
+    alert = stub.lever("raise", point=0, origin="gateway")
+    expect(room.row(alert["id"])).to_contain_text(tag)
+    told = {"actor": "gateway:mine/gw-1", "source": "mine/gw-1"}
+    stub.lever("told", id=alert["id"], event="also-cleared", **told)
+    room.select(alert["id"])
+    room.press("Enter")
+    rows = room.page.get_by_role("dialog").locator("tbody tr")
+    expect(rows).to_have_count(2)
+    expect(rows.nth(0).locator("td").nth(1)).to_have_text("—")
+    expect(rows.nth(1).locator("td").nth(1)).to_have_text(re.compile(r"^[0-9:]{8}$"))
+    expect(rows.nth(1)).to_contain_text(said)
+    expect(rows.nth(1)).to_contain_text("gateway:mine/gw-1")
+    assert room.errors == []
+
+
 def test_flood(stub: StubService, new_desk: NewDesk) -> None:
     """Ten new alarms in ten minutes are called a flood, with the worst zone."""
     room = ControlRoom.open(new_desk(), stub.url)

@@ -60,3 +60,9 @@ export function figure(language: Language, value: number | null | undefined): st
 
 /** A count with thousands set apart. */
 export const count = (language: Language, n: number): string => new Intl.NumberFormat(LOCALE[language]).format(n);
+
+/** Seconds with a tenth and their unit, negative ones with a minus sign: −2,5 с. */
+export const seconds = (language: Language, s: number): string =>
+  say(language, 'ageS', {
+    n: new Intl.NumberFormat(LOCALE[language], { minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(s).replace('-', '−'),
+  });

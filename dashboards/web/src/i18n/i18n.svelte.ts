@@ -10,6 +10,7 @@ export const pick = (text: Text): string => text[settings.language] || text.en;
 export const age = (ms: number): string => format.age(settings.language, ms);
 export const figure = (value: number | null | undefined): string => format.figure(settings.language, value);
 export const count = (n: number): string => format.count(settings.language, n);
+export const seconds = (s: number): string => format.seconds(settings.language, s);
 
 /** The name of a part of the system; a part we have no word for keeps its own name. */
 export function partName(part: string): string {

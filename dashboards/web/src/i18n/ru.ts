@@ -53,7 +53,7 @@ export const ru: Words = {
   gatewayOnline: 'на связи',
   gatewayOffline: 'нет сигнала с {time}',
   gatewayHeld: 'не передано: {n}',
-  gatewayClock: 'часы расходятся на {s} с',
+  gatewayClock: 'часы расходятся на {s}',
   gwTable: 'таблица',
   gwNote: 'Счёт с запуска процесса приёма. Требующие внимания шлюзы сверху.',
   gwName: 'Имя шлюза',

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { en, type Key } from './en';
-import { age, clockTime, figure, shortTime, zoneOffset } from './format';
+import { age, clockTime, figure, seconds, shortTime, zoneOffset } from './format';
 import { preferredLanguage } from './language';
 import { say, words } from './words';
 
@@ -14,6 +14,10 @@ const WORDLESS: Key[] = ['staleAge', 'saidSelected'];
 const SHARED: Key[] = ['ageS', 'ageMin', 'part_records', 'part_disk', 'part_gateway', 'sensor', ...WORDLESS];
 
 describe('languages', () => {
+  it('writes seconds as each language does', () => {
+    expect((['kk', 'ru', 'en'] as const).map((language) => seconds(language, -2.46))).toEqual(['−2,5 с', '−2,5 с', '−2.5 s']);
+  });
+
   it.each(['kk', 'ru', 'en'] as const)('%s has every key, no empty text, and no key too many', (language) => {
     expect(Object.keys(words[language]).sort()).toEqual([...keys].sort());
     expect(keys.filter((key) => !words[language][key].trim())).toEqual([]);
