@@ -38,6 +38,7 @@ from minewatch.errors import CommandRefused, NotFound
 
 BOTH = "both"
 LIVE, PAST = 0, 1
+MOST_OF_A_SITE = 2_000  # open alerts that only gateways tell of: one that invents rules must not fill memory
 
 
 class Merger:
@@ -151,6 +152,7 @@ class Merger:
                     self._other_rule[slot] = told.cause_ns
             self._keep(same)
             return self._event(told, key, EventKind.ALSO_RAISED, same, now_ns)
+        self._refuse_beyond_most(told)
         binding = binding or told.binding()
         found = Found(key, binding, told.time_ns, told.cause_ns, told.value)
         old = self._shelf.open.get((key, LIVE))
@@ -166,6 +168,12 @@ class Merger:
         self._shelf.since[slot] = told.cause_ns
         self._shelf.keep(slot, alert)
         return self._event(told, key, EventKind.RAISED, alert, now_ns)
+
+    def _refuse_beyond_most(self, told: Told) -> None:
+        site = told.place.partition("/")[0]
+        crowd = sum(a.origin == GATEWAY and a.site == site for a in self._shelf.open.values())
+        if crowd >= MOST_OF_A_SITE:
+            raise ValueError(f"{crowd} alerts that only gateways of {site!r} tell of are open already")
 
     def _same(self, told: Told, key: int) -> Alert | None:
         """Return the alert of the service that is this very activation."""

@@ -325,9 +325,8 @@ class Core:
         fresh = np.repeat(self.pipeline.ledger.admit(deliveries, peer.spools), deliveries.rows)
         unnumbered = deliveries.msg_id < 0
         if unnumbered.any():
-            spooled = np.array([bool(peer.spools.get(s, ("", ""))[1]) for s in deliveries.spool.tolist()])
-            self._unnumbered.note(batch.take(np.repeat(unnumbered & spooled, deliveries.rows)))
-        fresh &= self._unnumbered.fresh(batch)
+            unnumbered &= [bool(peer.spools.get(s, ("", ""))[1]) for s in deliveries.spool.tolist()]
+        fresh &= self._unnumbered.take(batch, np.repeat(unnumbered, deliveries.rows))
         taken = int(np.count_nonzero(fresh))
         READINGS.labels("taken").inc(taken)
         READINGS.labels("repeated").inc(len(fresh) - taken)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -32,10 +33,11 @@ class Held:
     def lacking(self, runs: Sequence[tuple[int, int]]) -> int:
         """Return how many ids of these runs are not held."""
         found = 0
+        above = sorted(self.above)
         for first, last in runs:
             first = max(first, self.upto + 1)
             if first <= last:
-                found += last - first + 1 - sum(first <= number <= last for number in self.above)
+                found += last - first + 1 - (bisect_right(above, last) - bisect_left(above, first))
         return found
 
     def skip(self, runs: Sequence[tuple[int, int]]) -> None:
@@ -155,23 +157,34 @@ class Unnumbered:
 
     Such a gateway sends live readings at once, so that no alert waits for a disk, and again with an id, as
     history, when its disk is back. Then they are known here by point and time. Bounded: the oldest are
-    forgotten first.
+    forgotten first. A gateway whose ids are not believed for a while is one, too.
     """
 
     def __init__(self, most: int = 500_000) -> None:
         self._most = most
         self._known: dict[tuple[int, int], None] = {}
 
-    def note(self, batch: ReadingBatch) -> None:
-        """Remember readings that have just been taken."""
+    def take(self, batch: ReadingBatch, unnumbered: B1) -> B1:
+        """Return which readings are new; ``unnumbered`` are the rows of spools that came without an id.
+
+        Their live ones are remembered. Their history is left: it comes again with its ids, by which alone a
+        repeat of it would be known.
+        """
+        if unnumbered.any():
+            self._note(batch.take(unnumbered & ~batch.historical))
+        fresh = ~(unnumbered & batch.historical)
+        again = np.flatnonzero(batch.historical & fresh)
+        if self._known and len(again):
+            fresh[again] = self._fresh(batch.take(again))
+        return fresh
+
+    def _note(self, batch: ReadingBatch) -> None:
         for reading in zip(batch.point.tolist(), batch.ts_ns.tolist(), strict=True):
             self._known[reading] = None
         while len(self._known) > self._most:
             del self._known[next(iter(self._known))]
 
-    def fresh(self, batch: ReadingBatch) -> B1:
+    def _fresh(self, batch: ReadingBatch) -> B1:
         """Return which readings were not noted; those that were are forgotten with that."""
-        if not self._known or not batch.historical.any():
-            return np.ones(len(batch), np.bool_)
-        rows = zip(batch.point.tolist(), batch.ts_ns.tolist(), batch.historical.tolist(), strict=True)
-        return np.array([not (past and self._known.pop((p, t), 0) is None) for p, t, past in rows], np.bool_)
+        rows = zip(batch.point.tolist(), batch.ts_ns.tolist(), strict=True)
+        return np.array([self._known.pop(row, 0) is not None for row in rows], np.bool_)

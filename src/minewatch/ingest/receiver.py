@@ -110,8 +110,10 @@ class Receiver:
         counters.REJECTED.labels("flood").inc(count - 1)  # the row counts as one
         self._reject(Reject(gateway, "flood", f"{count} data messages above the gateway's share"))
         site, _, name = gateway.partition("/")
-        self.session.dropped(site, name, now_ns // 1_000_000)
         node = self.registry.nodes.get((site, name))
+        # another maker's node sends a value once: its births say the present ones when the flood is over
+        again = node is not None and not node.extension
+        self.session.dropped(site, name, now_ns // 1_000_000, births_after=again)
         if node is not None:
             self.gateways.trouble(node, "flood", now_ns)
 
@@ -215,6 +217,10 @@ class Receiver:
     def _on_device_death(self, event: DeviceDeath) -> None:
         """Hold a device for offline since the time that its node says."""
         node = self.registry.nodes[event.group, event.node]
+        if not any(device == event.device for device, _ in node.names):
+            topic = f"{node.key}/{event.device}"
+            self._reject(Reject(topic, "not-born", "death of a device whose birth was not seen"))
+            return
         node.dead[event.device] = event.timestamp_ms
         self.gateways.describe(node)
 
@@ -245,7 +251,7 @@ class Receiver:
     def _doubt(self, node: Node, event: Doubted, now_ns: int) -> None:
         """Believe no message id of a node that two agents may speak as: an id of one could hide the other's.
 
-        The readings are taken as they are, and come again with their ids once the doubt is over.
+        Live readings are taken as they are; all come again with their ids once the doubt is over.
         """
         self.registry.doubted_ms[node.slot] = event.until_ms
         self._doubted_ms = max(self._doubted_ms, event.until_ms)

@@ -196,17 +196,12 @@ class Registry:
     def _entry(
         self, node: Node, device: str, metric: Metric, stamp_ms: int, topic: str, rejects: list[Reject]
     ) -> Entry | None:
-        if not metric.name:
-            rejects.append(Reject(topic, "unnamed", f"alias {metric.alias} has no name in its birth"))
-            return None
-        if max(len(metric.name), len(device)) > self._max_text:
-            detail = f"{metric.name[:40]!r}... has more than {self._max_text} characters"
-            rejects.append(Reject(topic, "name-too-long", detail))
-            return None
-        if (device, metric.name) in node.names:
-            rejects.append(Reject(topic, "name-twice", f"{metric.name!r} stands twice in its birth"))
+        fault = self._misnamed(node, device, metric)
+        if fault is not None:
+            rejects.append(Reject(topic, *fault))
             if metric.alias is not None and metric.alias not in node.aliases:
-                node.aliases[metric.alias] = Entry(REFUSED, metric.datatype, metric.name, device)
+                # refused and not unknown: the rest of its messages is taken, and nobody is asked for births
+                node.aliases[metric.alias] = Entry(REFUSED, metric.datatype, metric.name[:40], device)
             return None
         if self._entries >= 2 * self._max_points + _OWN:
             detail = f"{self._entries} metrics are known, most of them refused"
@@ -220,6 +215,16 @@ class Registry:
             return Entry(NODE_VALUE, metric.datatype, metric.name, device)
         code = self._point(node, device, metric, stamp_ms, topic, rejects)
         return Entry(code, metric.datatype, metric.name, device)
+
+    def _misnamed(self, node: Node, device: str, metric: Metric) -> tuple[str, str] | None:
+        """Return what is wrong with a metric's name: a word, and a sentence."""
+        if not metric.name:
+            return "unnamed", f"alias {metric.alias} has no name in its birth"
+        if max(len(metric.name), len(device)) > self._max_text:
+            return "name-too-long", f"{metric.name[:40]!r}... has more than {self._max_text} characters"
+        if (device, metric.name) in node.names:
+            return "name-twice", f"{metric.name!r} stands twice in its birth"
+        return None
 
     def _point(
         self, node: Node, device: str, metric: Metric, stamp_ms: int, topic: str, rejects: list[Reject]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from minewatch.alerts import merging
 from minewatch.alerts.book import AlertBook, alert_id
 from minewatch.alerts.rules import RuleSet
 from minewatch.alerts.told import FAILED_RULE, TEST_RULE, read
@@ -271,6 +272,19 @@ def test_a_restart_from_an_older_snapshot_finds_nothing_anew(order: tuple[str, .
             STEPS[step](desk)
     assert desk.life() == before
     assert [alert.active for alert in desk.book.alerts()] == [False]
+
+
+def test_a_gateway_that_invents_rules_fills_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Open alerts that only gateways tell of are bounded; the service finds its own all the same."""
+    monkeypatch.setattr(merging, "MOST_OF_A_SITE", 3)
+    desk = Desk()
+    for i in range(3):
+        desk.told("raised", 10, rule=f"own-{i}")
+    with pytest.raises(ValueError, match="are open already"):
+        desk.told("raised", 10, rule="own-3")
+    assert len(desk.found((True, 10, 1.7))) == 1
+    desk.told("raised", 10)
+    assert len(desk.book.alerts()) == 4
 
 
 def test_an_acknowledgement_of_what_is_acknowledged_is_kept_and_changes_nothing() -> None:

@@ -94,16 +94,25 @@ def test_every_id_is_new_exactly_once(batches: list[list[int]]) -> None:
 def test_a_reading_without_an_id_is_known_when_it_comes_again_as_history() -> None:
     """A gateway whose disk refused sends a reading twice; the second time it is not new, and only then."""
     known = Unnumbered()
-    known.note(ReadingBatch.of([3, 4], [10, 10], [0.1, 0.2]))
+    assert known.take(ReadingBatch.of([3, 4], [10, 10], [0.1, 0.2]), np.ones(2, np.bool_)).all()
     again = ReadingBatch.of([3, 3, 4], [10, 11, 10], [0.1, 0.1, 0.2], historical=True)
-    assert known.fresh(ReadingBatch.of([3], [10], [0.1])).all()
-    assert known.fresh(again).tolist() == [False, True, False]
-    assert known.fresh(again).all()
+    assert known.take(ReadingBatch.of([3], [10], [0.1]), np.zeros(1, np.bool_)).all()
+    assert known.take(again, np.zeros(3, np.bool_)).tolist() == [False, True, False]
+    assert known.take(again, np.zeros(3, np.bool_)).all()
+
+
+def test_history_without_ids_waits_for_them() -> None:
+    """While ids are not believed a repeat is left and not forgotten: with its id it is still known."""
+    known = Unnumbered()
+    known.take(ReadingBatch.of([3], [10], [0.1]), np.ones(1, np.bool_))
+    again = ReadingBatch.of([3, 4], [10, 10], [0.1, 0.2], historical=True)
+    assert known.take(again, np.ones(2, np.bool_)).tolist() == [False, False]
+    assert known.take(again, np.zeros(2, np.bool_)).tolist() == [False, True]
 
 
 def test_what_is_remembered_is_bounded() -> None:
     """The oldest readings without an id are forgotten first."""
     known = Unnumbered(most=2)
-    known.note(ReadingBatch.of([1, 2, 3], [5, 5, 5], [0.0, 0.0, 0.0]))
+    known.take(ReadingBatch.of([1, 2, 3], [5, 5, 5], [0.0, 0.0, 0.0]), np.ones(3, np.bool_))
     back = ReadingBatch.of([1, 2, 3], [5, 5, 5], [0.0, 0.0, 0.0], historical=True)
-    assert known.fresh(back).tolist() == [True, False, False]
+    assert known.take(back, np.zeros(3, np.bool_)).tolist() == [True, False, False]

@@ -157,6 +157,16 @@ def test_one_sign_is_a_doubt_and_passes() -> None:
     assert (speaker.is_doubted(60_009), speaker.is_doubted(60_010)) == (True, False)
 
 
+def test_a_flood_is_followed_by_births() -> None:
+    """A node of which data was dropped is asked for its births once, and only when the flood is over."""
+    made = HostSession("centre", Random(3), rebirth_jitter_ms=0)
+    give(made, connect(gateway(), 1_000)[1], 1_000)
+    for now_ms in range(2_000, 8_000, 1_000):
+        made.dropped("mine", "gw", now_ms, births_after=True)
+    asked = [t for t in range(8_000, 40_000, 500) if any(isinstance(e, RebirthAsked) for e in made.tick(t))]
+    assert asked == [17_000]
+
+
 def test_late_messages_are_used() -> None:
     """What comes after it was given up on is used and counted; the sequence goes on without a second gap."""
     made = HostSession("centre", Random(1), reorder_ms=100)

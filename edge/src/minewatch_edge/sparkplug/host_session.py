@@ -172,11 +172,16 @@ class HostSession:
         if found is not None:
             self._schedule(found, now_ms)
 
-    def dropped(self, group: str, node: str, now_ms: int) -> None:
-        """Know that the caller drops data of a node: for seconds a gap is no reason to wait or to ask."""
+    def dropped(self, group: str, node: str, now_ms: int, *, births_after: bool = False) -> None:
+        """Know that the caller drops data of a node: for seconds a gap is no reason to wait or to ask.
+
+        With ``births_after`` it is asked for births once nothing was dropped for so long.
+        """
         found = self.nodes.get((group, node))
         if found is not None:
             found.lossy_ms = now_ms + _LOSSY_MS
+            if births_after:
+                self._rebirths.put_off((group, node), found.lossy_ms)
 
     def acknowledge(self, group: str, node: str, spool: str, upto: int, now_ms: int) -> Publish:
         """Return the command that tells a node which spool ids the store holds."""

@@ -31,6 +31,10 @@ class Rebirths:
             later = asked_ms + interval_ms
             self._due[key] = later if soonest < later <= now_ms + interval_ms else soonest
 
+    def put_off(self, key: Key, until_ms: int) -> None:
+        """Ask a node, but not before ``until_ms``."""
+        self._due[key] = until_ms
+
     def settle(self, key: Key) -> None:
         """Ask a node no more: its births came, or it died."""
         self._due.pop(key, None)
