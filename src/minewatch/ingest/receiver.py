@@ -8,6 +8,7 @@ comparison when all is well. Everything else (births, deaths, gaps, names, fault
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from random import Random
 
 import numpy as np
@@ -104,6 +105,12 @@ class Receiver:
     def lost(self, now_ns: int) -> None:
         """Give every gateway up: the connection to the broker is gone."""
         self._follow(self.session.on_disconnected(now_ns // 1_000_000), now_ns)
+
+    @property
+    def has_one_gateway(self) -> bool:
+        """Whether no more than one gateway is online: its flood keeps nobody waiting."""
+        online = (node for node in self.session.nodes.values() if node.online)
+        return len(list(islice(online, 2))) < 2
 
     def shed(self, gateway: str, count: int, now_ns: int) -> None:
         """Count messages of a gateway that were not taken because it floods while others send."""

@@ -75,7 +75,7 @@ class MqttSource:
         others = () if wake is None else (wake,)
         steady_s = self._clock.monotonic_ns() / 1e9
         # whoever is alone, or waits for a core that stands still, is held back and loses nothing
-        shedding = len(self._receiver.registry.nodes) > 1 and steady_s - self._handed_s < STILL_S
+        shedding = not self._receiver.has_one_gateway and steady_s - self._handed_s < STILL_S
         if self._backlog.is_full(shedding=shedding):
             select.select(others, [], [], 0 if room else timeout_s)
         else:

@@ -8,7 +8,6 @@ from conformance.sparkplug import edge_mutants as mutant
 from conformance.sparkplug.edge_run import GROUP, NODE, Run
 from conformance.sparkplug.edge_story import Evidence
 from conformance.sparkplug.frame import Mutant, change, proves
-from minewatch_edge import brokers, runtime
 from minewatch_edge.agent import Agent
 from minewatch_edge.brokers import Brokers
 from minewatch_edge.sparkplug import mqtt
@@ -134,20 +133,6 @@ def ncmd_is_subscribed_first(seen: Evidence) -> None:
     assert run.up("PUBLISH")
 
 
-def _publish_anyhow(self: Connection, message: Any) -> bool:
-    return self._client.publish(message.topic, message.payload, message.qos, message.retain).rc == 0
-
-
-def _births_with_connect(self: Connection, *_: object) -> None:
-    _on_pre_connect(self, *_)  # type: ignore[arg-type]  # as it came
-    self.connected = True
-    self._handler.subscribed()
-    self._client._out_packet.rotate(1)
-
-
-_on_pre_connect = Connection._on_pre_connect
-
-
 @proves(
     "edge", "message-flow-edge-node-birth-publish-connect",
     mutants=change(Connection, "_on_connect", _births_at_once, "births before the connection stands"),
@@ -172,10 +157,6 @@ def _without_death(self: Agent, moment: Any) -> bool:
 
 def _just_gone(self: Brokers, **_: Any) -> None:
     self.current.leave(silent=True)
-
-
-def _asleep(self: Brokers, **how: Any) -> None:
-    self.current._client.loop_misc()
 
 
 @proves(
@@ -248,6 +229,3 @@ def it_walks_after_the_host(seen: Evidence) -> None:
     walk = seen.walk()
     assert walk.died_at_first
     assert walk.moved
-
-
-__all__ = ["brokers", "runtime"]

@@ -9,6 +9,7 @@ from random import Random
 
 from minewatch.ingest.backlog import OVERHEAD, QUANTUM, Backlog
 from minewatch.ingest.intake import Intake
+from minewatch.ingest.receiver import Receiver
 from minewatch.ingest.settings import IngestSettings
 from minewatch.ingest.source import MqttSource
 from minewatch_edge.sparkplug.actions import EdgeAction, Publish
@@ -55,6 +56,20 @@ def test_back_pressure_instead_of_loss() -> None:
     many = Backlog(100_000, 50_000)
     many.add([(f"spBv1.0/mine/DDATA/gw-{i}/d", b"x" * 10_000) for i in range(20)], shedding=True)
     assert many.is_full(shedding=True)
+
+
+def test_whoever_is_alone_on_line_keeps_nobody_waiting() -> None:
+    """A gateway that is known and offline is nobody for whose sake data would be shed."""
+    into = Receiver(IngestSettings(), Random(1))
+    wills = {}
+    for name in ("gw-1", "gw-2"):
+        session = EdgeSession("mine", name, [PointBirth("fan", "rpm", "count", "1")], spool=name)
+        wills[name] = session.will(1)
+        births = [a for a in session.on_subscribed(1) if isinstance(a, Publish)]
+        into.take([(b.topic, b.payload) for b in births], 10**9)
+    assert not into.has_one_gateway
+    into.take([(wills["gw-2"].topic, wills["gw-2"].payload)], 2 * 10**9)
+    assert into.has_one_gateway
 
 
 FLOOD = """
