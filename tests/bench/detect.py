@@ -11,20 +11,23 @@ import numpy as np
 from minewatch.contracts import LimitTable, PointInfo, ReadingBatch
 from minewatch.detect.engine import Engine
 from minewatch.detect.kernels.change import change_rows
+from minewatch.detect.kernels.forecast import begin, forecaster_of, foresee_series
 from minewatch.detect.kernels.layout import Chart
+from minewatch.detect.kernels.wear import WEAR, assess_series
+from minewatch.detect.kernels.wear import begin as begin_wear
 from minewatch.detect.settings import DetectSettings
 
 S = 1_000_000_000
 START = 1_700_000_000 * S
 
 
-def best(run: Callable[[], object], times: int) -> float:
+def best(run: Callable[[], object], times: int, clock: Callable[[], float] = time.perf_counter) -> float:
     """Return the shortest of several runs in seconds."""
     spans = []
     for _ in range(times):
-        began = time.perf_counter()
+        began = clock()
         run()
-        spans.append(time.perf_counter() - began)
+        spans.append(clock() - began)
     return min(spans)
 
 
@@ -48,6 +51,39 @@ def chart_ns(sensors: int) -> float:
             run()
 
     return best(many, 60) / (rounds * sensors) * 1e9
+
+
+def forecast_ns(step_s: float, horizon_s: float, helpers: int) -> float:
+    """Return ns a reading of one forecast."""
+    n = 100_000
+    noise = np.random.default_rng(1).normal(0, 0.02, (n, 1 + helpers)).cumsum(0)
+    ts = (np.arange(n) * step_s * 1e9).astype(np.int64)
+    value, others = np.ascontiguousarray(noise[:, 0]), np.ascontiguousarray(noise[:, 1:])
+    out = np.empty((n, 4))
+    rows = np.zeros(1, forecaster_of(helpers))
+
+    def run() -> None:
+        begin(rows, round(horizon_s * 1e9), 0.9, True)
+        foresee_series(rows[0], ts, value, others, out)
+
+    run()
+    return best(run, 5, time.thread_time) / n * 1e9
+
+
+def wear_ns() -> float:
+    """Return ns a reading of one machine's wear."""
+    n = 1_000_000
+    value = np.random.default_rng(1).normal(2, 0.1, n)
+    ts = np.arange(n) * S
+    out = np.empty((n, 3))
+    rows = np.zeros(1, WEAR)
+
+    def run() -> None:
+        begin_wear(rows, 3600 * S)
+        assess_series(rows[0], ts, value, 6.0, out)
+
+    run()
+    return best(run, 5, time.thread_time) / n * 1e9
 
 
 def engine(points: int, limits: int) -> Engine:
@@ -133,6 +169,12 @@ def main() -> None:
     print(f"detect.warm_up {time.perf_counter() - began:.2f} s")
     for sensors in (10_000, 100_000, 1_000_000):
         print(f"detect.change.{sensors} {chart_ns(sensors):.2f} ns/reading")
+    print(f"detect.forecast.1s_ahead_600s {forecast_ns(1, 600, 0):.0f} ns/reading")
+    print(f"detect.forecast.30s_ahead_180s {forecast_ns(30, 180, 0):.0f} ns/reading")
+    print(f"detect.forecast.30s_ahead_180s_5_helpers {forecast_ns(30, 180, 5):.0f} ns/reading")
+    print(f"detect.forecast.state {forecaster_of(0).itemsize} B")
+    print(f"detect.wear {wear_ns():.0f} ns/reading")
+    print(f"detect.wear.state {WEAR.itemsize} B")
     print(f"detect.engine.1000x200 {grouped(1000, 200) / 1e6:.2f} M/s")
     print(f"detect.engine.20000x10 {grouped(20_000, 10) / 1e6:.2f} M/s")
     print(f"detect.engine.20000x1.random {shuffled(20_000) / 1e6:.2f} M/s")

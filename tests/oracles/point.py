@@ -2,11 +2,11 @@
 
 import math
 
-from oracles import change, limits, novelty, quality, rate, shift, window
+from oracles import change, forecast, limits, novelty, quality, rate, shift, wear, window
 
 S = 1_000_000_000
 NAN = float("nan")
-DETECTORS = 12
+DETECTORS = 14
 
 
 def judge(rows, info, settings, rules):
@@ -20,6 +20,7 @@ def judge(rows, info, settings, rules):
     span = round(max(settings["rate_window_s"], 6 * info["interval_s"]) * S)
     floor = max(info["resolution"], settings["noise_floor"] * (info["high"] - info["low"]))
     qualities, table = [], []
+    taught = []
     past, measured, good = [], [], []
     last = heard = None
     for t, x, given in rows:
@@ -58,6 +59,7 @@ def judge(rows, info, settings, rules):
                 )
             if q == 0:
                 good.append((t, x))
+                taught.append(stat)
                 stat[4] = rate.rates(*zip(*good, strict=True), span)[-1]
                 stat[5], stat[6] = change.chart(
                     [v for _, v in good],
@@ -70,12 +72,32 @@ def judge(rows, info, settings, rules):
                 )[-1]
                 stat[11] = _novelty(good, info, settings)
         qualities.append(q)
+    _slow(good, taught, settings, rules)
     times = [t for t, _, _ in rows]
     found = []
     for key, detector, rule in rules:
         column = [stat[detector] for stat in table]
         found += [(key, *row) for row in limits.transitions(times, column, **rule)]
     return qualities, table, found
+
+
+def _slow(good, taught, settings, rules):
+    """Write forecast and wear into the statistics of good readings, where a rule asks for them."""
+    sides = [rule["comparison"] < 2 for _, detector, rule in rules if detector == 12]
+    if good and sides:
+        sign = 1 if any(sides) else -1
+        times, values = [t for t, _ in good], [sign * x for _, x in good]
+        horizon = round(settings["forecast_horizon_s"] * S)
+        nothing = [[] for _ in good]
+        said = forecast.forecasts(
+            times, values, nothing, horizon, settings["forecast_coverage"], largest=True
+        )
+        for stat, row in zip(taught, said, strict=True):
+            stat[12] = sign * row[0]
+    if good and any(detector == 13 for _, detector, _ in rules):
+        span = round(settings["wear_baseline_s"] * S)
+        for stat, row in zip(taught, wear.assessments(*zip(*good, strict=True), span), strict=True):
+            stat[13] = row[0]
 
 
 def _novelty(good, info, settings):

@@ -27,6 +27,8 @@ STATISTICS = {
     ),
     "stuck": Text("мән өзгермеген уақыт", "значение не менялось", "value unchanged for"),
     "gap": Text("сигнал жоқ уақыт", "нет сигнала", "no signal for"),
+    "forecast": Text("жақында күтілетін мән", "ожидается вскоре", "expected soon"),
+    "wear": Text("бастапқы деңгейден өзгерістер", "изменений против исходного", "changes over its baseline"),
     "link": Text("байланыс жоқ уақыт", "нет связи", "no link for"),
 }
 UNITS = {
@@ -38,6 +40,7 @@ UNITS = {
     "novelty": "1",
     "stuck": "s",
     "gap": "s",
+    "wear": "1",
 }
 TIMES = ("gap", "stuck", "link")  # statistics that are a number of seconds
 FLAGS = {
@@ -137,4 +140,4 @@ def _amount(binding: Binding, value: float, language: str) -> str:
     unit = statistic_unit(rule.detector, binding.point.unit if rule.unit == EVERY else rule.unit)
     if language != "en" and unit.endswith("/min"):
         unit = unit.removesuffix("min") + "мин"
-    return f"{number(value, language)} {unit}"
+    return number(value, language) if unit == "1" else f"{number(value, language)} {unit}"

@@ -8,17 +8,20 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
 import numpy as np
 
-from minewatch.contracts import F8, I8
+from minewatch.contracts import B1, F8, I8
 from minewatch.detect.company.catalogue import IDS as COMPANY
 from minewatch.detect.engine import Engine
+from minewatch.detect.forecast import forecast_series
 from minewatch.detect.score import score_series
 from minewatch.detect.shape import SHAPE, score_shape
+from minewatch.detect.wear import Wear, wear_series
 from minewatch.errors import ConfigError
 
 
@@ -33,7 +36,7 @@ def score_file(
     train_rows: int,
     out: Path | None,
 ) -> str:
-    """Write time,point,score,alarm for every row and column; return the summary line."""
+    """Write time,point,score,alarm and what a detector adds for every row; return the summary line."""
     settings = dict(_parameter(text) for text in parameters)
     if not 0 <= interval_s < 1e9 or (interval_s and time_column):
         raise ConfigError(
@@ -57,19 +60,16 @@ def score_file(
     if detector != SHAPE.name:
         Engine.warm_up()
     began = time.perf_counter()
-    scored = [
-        score_shape(_values(rows, header.index(name)), settings, train_rows)
-        if detector == SHAPE.name
-        else score_series(detector, ts_ns, _values(rows, header.index(name)), settings, train_rows)
-        for name in wanted
-    ]
+    series = {name: _values(rows, header.index(name)) for name in wanted}
+    scored = _scored(detector, ts_ns, series, settings, train_rows)
     seconds = max(time.perf_counter() - began, 1e-9)
     with _open(out) as sink:
         write = csv.writer(sink, lineterminator="\n").writerow
-        write(("time", "point", "score", "alarm"))
+        write(("time", "point", "score", "alarm", *scored[0].more))
         for row, label in enumerate(labels):
-            for name, (score, alarm) in zip(wanted, scored, strict=True):
-                write((label, name, f"{float(score[row]):.6g}", int(alarm[row])))
+            for each in scored:
+                more = (column[row] for column in each.more.values())
+                write((label, each.point, f"{float(each.score[row]):.6g}", int(each.alarm[row]), *more))
     readings = len(rows) * len(wanted)
     return f"{len(rows)} rows, {readings} readings, {seconds:.3f} s, {readings / seconds:.0f} readings/s"
 
@@ -106,6 +106,45 @@ def _score_together(
         f"{len(matrix)} rows, {readings} readings, {seconds:.3f} s,"
         f" {readings / seconds:.0f} readings/s (fitting and compiling in it){note}"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    point: str
+    score: F8
+    alarm: B1
+    more: dict[str, list[str]] = field(default_factory=dict)  # further columns
+
+
+def _scored(
+    detector: str, ts_ns: I8, columns: dict[str, F8], settings: dict[str, str], train_rows: int
+) -> list[_Scored]:
+    """Return the scores of each column; a forecast is of the first one, the others help."""
+    if detector == "forecast":
+        target, *names = columns
+        helpers = np.column_stack([np.zeros((len(ts_ns), 0)), *(columns[name] for name in names)])
+        told = forecast_series(ts_ns, columns[target], helpers, settings, train_rows)
+        more = {"forecast": told.forecast, "forecast_low": told.low, "forecast_high": told.high}
+        more["minutes_to_limit"] = told.minutes
+        return [_Scored(target, told.score, told.alarm, {k: _shown(v) for k, v in more.items()})]
+    if detector == SHAPE.name:
+        return [_Scored(name, *score_shape(v, settings, train_rows)) for name, v in columns.items()]
+    if detector == "wear":
+        return [_worn(name, wear_series(ts_ns, v, settings, train_rows)) for name, v in columns.items()]
+    return [
+        _Scored(name, *score_series(detector, ts_ns, values, settings, train_rows))
+        for name, values in columns.items()
+    ]
+
+
+def _worn(name: str, found: Wear) -> _Scored:
+    more = {"severity": _shown(found.severity), "zone": found.zone, "trend_per_day": _shown(found.trend)}
+    return _Scored(name, found.score, found.alarm, {**more, "days_to_limit": _shown(found.days)})
+
+
+def _shown(column: F8) -> list[str]:
+    """Return numbers as text, NaN as an empty field."""
+    return ["" if math.isnan(number) else f"{number:.6g}" for number in column.tolist()]
 
 
 def _parameter(text: str) -> tuple[str, str]:

@@ -222,6 +222,30 @@ DETECTORS: tuple[Detector, ...] = (
         "1",
         _parameters(*(n for n in DetectSettings.model_fields if n.startswith("novelty_"))),
     ),
+    Detector(
+        12,
+        "forecast",
+        Text(kk="Болжам", ru="Прогноз", en="Forecast"),
+        Text(
+            kk="Болжам мерзімі ішінде күтілетін ең үлкен мән; болжам өзін ақтамаса — көрсеткіштің өзі.",
+            ru="Наибольшее ожидаемое значение до горизонта; где прогноз не оправдан — само показание.",
+            en="The largest value expected until the horizon; the reading itself where forecasts do not pay.",
+        ),
+        "{unit}",
+        _parameters("forecast_horizon_s", "forecast_coverage"),
+    ),
+    Detector(
+        13,
+        "wear",
+        Text(kk="Тозу", ru="Износ", en="Wear"),
+        Text(
+            kk="Деңгей бастапқы қалпынан неше елеулі өзгеріске (базаның төрттен біріне) өсті.",
+            ru="На сколько значимых изменений (четверть базового уровня) уровень выше исходного.",
+            en="By how many significant changes (a quarter of the baseline) the level exceeds its baseline.",
+        ),
+        "1",
+        _parameters("wear_baseline_s"),
+    ),
 )
 
 # found beside the statistics: not one number per reading, but an episode at a meter with its witnesses

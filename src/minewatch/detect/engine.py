@@ -26,6 +26,7 @@ from minewatch.contracts import (
     Transitions,
     TrialChange,
 )
+from minewatch.detect import slots
 from minewatch.detect import state as rows
 from minewatch.detect.catalogue import DETECTORS
 from minewatch.detect.kernels.gap import sweep
@@ -90,6 +91,7 @@ class Engine:
             )
         if (before.quantity, before.unit) != (info.quantity, info.unit):
             rows.forget(self._state, point)
+            slots.forget(self._state, point, self.settings)
         rows.describe(self._state, point, info, self.settings)
         self.trials.describe(point, [info])
         self._points[point] = info
@@ -196,6 +198,8 @@ class Engine:
             rows.describe(self._state, p, self._points[p], self.settings)
         self.trials.take_over(arrays["trial"], target)
         self._restore_limits(arrays["limit"], target)
+        forecast, wear = (slots.moved(arrays[name], target) for name in ("forecast", "wear"))
+        slots.carry(self._state, forecast, wear)
 
     @staticmethod
     def warm_up() -> None:
@@ -268,7 +272,9 @@ class Engine:
 
     def _install(self, limit: Rows) -> None:
         first = np.searchsorted(limit["point"], np.arange(len(self._state.limit_first)))
-        self._state = self._state._replace(limit=limit, limit_first=first.astype(np.int64))
+        self._state = slots.place(
+            self._state._replace(limit=limit, limit_first=first.astype(np.int64)), self.settings
+        )
         self._gap_limits = np.flatnonzero(limit["detector"] == GAP).astype(np.int64)
         most = int(np.max(np.diff(first), initial=0))
         if 2 * most > len(self._moved):

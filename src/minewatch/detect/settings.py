@@ -173,6 +173,24 @@ class DetectSettings(BaseModel):
         description="The least range that newness is measured against, in steps of the instrument.",
     )
 
+    forecast_horizon_s: float = Field(
+        default=600.0,
+        gt=0,
+        le=864_000,
+        description="How far ahead the forecast looks.",
+    )
+    forecast_coverage: float = Field(
+        default=0.9,
+        ge=0.01,
+        le=0.999,
+        description="The share of outcomes that the interval of the forecast should hold.",
+    )
+    wear_baseline_s: float = Field(
+        default=86_400.0,
+        gt=0,
+        le=1e9,
+        description="Measured time that a machine's wear baseline is learned from.",
+    )
     test_gas: TestGasSettings = TestGasSettings()
 
     @field_validator("shift_starts_h")

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minewatch.contracts import I8, PointInfo
+from minewatch.detect.kernels.forecast import FORECAST
 from minewatch.detect.kernels.layout import (
     LAYOUT,
     LIMIT,
@@ -25,6 +26,7 @@ from minewatch.detect.kernels.layout import (
     Rows,
     State,
 )
+from minewatch.detect.kernels.wear import WEAR
 from minewatch.detect.settings import DetectSettings
 from minewatch.detect.trials import NOTHING
 from minewatch.errors import StoreError
@@ -66,6 +68,10 @@ def empty(capacity: int, sentinels: int = 1) -> State:
         ),
         limit_first=np.zeros(capacity + 1, np.int64),
         limit=np.zeros(0, LIMIT),
+        forecast=np.zeros(0, FORECAST),
+        forecast_at=np.full(capacity, -1, np.int32),
+        wear=np.zeros(0, WEAR),
+        wear_at=np.full(capacity, -1, np.int32),
     )
 
 
@@ -78,7 +84,9 @@ def grow(state: State, used: int, capacity: int, sentinels: int) -> State:
         getattr(wider.chart, name)[:used] = getattr(state.chart, name)[:used]
     wider.limit_first[: used + 1] = state.limit_first[: used + 1]
     wider.limit_first[used + 1 :] = state.limit_first[used]
-    return wider._replace(limit=state.limit)
+    wider.forecast_at[:used] = state.forecast_at[:used]
+    wider.wear_at[:used] = state.wear_at[:used]
+    return wider._replace(limit=state.limit, forecast=state.forecast, wear=state.wear)
 
 
 def describe(state: State, p: int, info: PointInfo, settings: DetectSettings) -> None:
@@ -148,6 +156,7 @@ def roster(points: Sequence[PointInfo]) -> bytes:
 def learned(state: State, used: int, trials: Rows = NOTHING) -> dict[str, NDArray[Any]]:
     """Return what a snapshot holds: everything the first ``used`` points and all limits have become."""
     arrays: dict[str, NDArray[Any]] = {"point": state.point[:used], "limit": state.limit, "trial": trials}
+    arrays |= {"forecast": state.forecast, "wear": state.wear}
     return arrays | {name: getattr(state.chart, name)[:used] for name in CHART}
 
 

@@ -211,3 +211,19 @@ def test_what_is_new_is_an_alarm(minewatch: Shell, tmp_path: Path, name: str) ->
     assert 300 <= next(i for i, row in enumerate(rows) if row["alarm"] == "1") < 316
     path.write_text("\n".join(path.read_text().splitlines()[:311]) + "\n")
     assert scored(minewatch(*call).out) == rows[:310]
+
+
+def test_a_forecast_is_of_the_first_column_and_adds_its_fields(minewatch: Shell, series: Path) -> None:
+    """One row for each row of the file, of the first column named, with the four fields promised."""
+    done = minewatch(
+        "score", series, "--detector", "forecast", "--columns", "fan,pump", "--set", "horizon_s=180",
+        "--set", "target=max", "--set", "limit=1.5", "--set", "coverage=0.8",
+    )  # fmt: skip
+    assert done.code == 0
+    head = "time,point,score,alarm,forecast,forecast_low,forecast_high,minutes_to_limit"
+    assert done.out.splitlines()[0] == head
+    rows = scored(done.out)
+    assert [row["point"] for row in rows] == ["fan"] * ROWS
+    for row in rows[60:]:
+        low, said, high = (float(row[name]) for name in ("forecast_low", "forecast", "forecast_high"))
+        assert low <= said <= high

@@ -21,6 +21,8 @@ SETTINGS = DetectSettings(
     novelty_gate_s=20,
     novelty_floor=0.001,
     novelty_floor_steps=5,
+    forecast_horizon_s=20,
+    wear_baseline_s=30,
 )
 
 

@@ -34,11 +34,14 @@ def test_ids_and_names_are_a_promise():
         "stuck",
         "gap",
         "novelty",
+        "forecast",
+        "wear",
     )
     assert [d.id for d in DETECTORS] == list(range(layout.DETECTORS))
-    assert [index(name) for name in NAMES] == list(range(12))
+    assert [index(name) for name in NAMES] == list(range(layout.DETECTORS))
     names = [n.replace("-", "_").replace("twa_8h", "twa_8h").upper() for n in NAMES]
-    assert [getattr(layout, "RATE" if n == "RATE_OF_RISE" else n) for n in names] == list(range(12))
+    codes = {"RATE_OF_RISE": "RATE", "FORECAST": "FORESEEN", "WEAR": "WORN"}
+    assert [getattr(layout, codes.get(n, n)) for n in names] == list(range(layout.DETECTORS))
 
 
 def test_the_kernels_use_the_codes_of_the_contract():

@@ -272,7 +272,7 @@ def test_an_unknown_point_is_refused_before_anything_moves(engine):
     ("row", "what"),
     [
         ((5, 9, 0, 1.0), "point"),
-        ((5, 0, 12, 1.0), "detector"),
+        ((5, 0, 99, 1.0), "detector"),
         ((5, 0, 0, 1.0, 4), "comparison"),
         ((5, 0, 0, math.nan), "threshold"),
         ((5, 0, 0, 1.0, 0, -1.0), "deadband"),

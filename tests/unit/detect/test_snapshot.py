@@ -18,6 +18,9 @@ TABLE = limits(
     (6, 1, 2, 0.01),
     (7, 1, 0, 0.5, 2, 0.0, 4),
     (8, 1, 11, 1.0, 1),
+    (9, 0, 12, 1.5),
+    (10, 1, 12, 0.5, 2),
+    (11, 1, 13, 1.0),
 )
 
 
@@ -112,7 +115,7 @@ def test_another_layout_is_named():
     """A snapshot of another version says which, and which one is written here."""
     data = bytearray(_engine().snapshot())
     data[data.index(b"\n") + 1] = 99
-    with pytest.raises(StoreError, match="layout 99, this minewatch writes 2"):
+    with pytest.raises(StoreError, match="layout 99, this minewatch writes 3"):
         _engine().restore(bytes(data))
 
 

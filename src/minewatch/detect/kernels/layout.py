@@ -15,11 +15,12 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-LAYOUT = 2
+LAYOUT = 3
 NONE = -(2**63)  # a time that never was
 
-VALUE, MEAN_15MIN, TWA_8H, SHIFT_MEAN, RATE, EWMA, CUSUM, RANGE, SENTINEL, STUCK, GAP, NOVELTY = range(12)
-DETECTORS = 12
+VALUE, MEAN_15MIN, TWA_8H, SHIFT_MEAN, RATE, EWMA, CUSUM, RANGE, SENTINEL, STUCK, GAP = range(11)
+NOVELTY, FORESEEN, WORN = range(11, 14)
+DETECTORS = 14
 
 UNCERTAIN = 64  # from here on; below it good, whatever the reason
 UNCERTAIN_RANGE = 65
@@ -154,6 +155,10 @@ class State(NamedTuple):
     chart: Chart
     limit_first: NDArray[np.int64]
     limit: Rows
+    forecast: Rows  # of those points alone that a limit on the forecast names, sorted by point
+    forecast_at: NDArray[np.int32]  # (n,) its row of a point, -1 where it has none
+    wear: Rows
+    wear_at: NDArray[np.int32]
 
 
 class Parameters(NamedTuple):

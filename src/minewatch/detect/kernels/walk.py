@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .change import learn
+from .forecast import foresee
 from .gap import note_silence, silence
 from .jit import kernel
 from .layout import (
@@ -14,6 +15,7 @@ from .layout import (
     CUSUM,
     DETECTORS,
     EWMA,
+    FORESEEN,
     GAP,
     MEAN_15MIN,
     NONE,
@@ -33,6 +35,7 @@ from .layout import (
     UNCERTAIN_RANGE,
     UNCERTAIN_STUCK,
     VALUE,
+    WORN,
     Parameters,
     Row,
     Rows,
@@ -43,6 +46,7 @@ from .novelty import novelty
 from .quality import classify, is_sentinel, unchanged
 from .rate import rate_of_rise
 from .shift import shift_mean
+from .wear import assess
 from .window import cover
 
 STEL_S = STEL_BUCKETS * STEL_BUCKET_NS / 1e9
@@ -106,6 +110,8 @@ def walk(
     """
     points, sentinel, limits, first = state.point, state.sentinel, state.limit, state.limit_first
     mean, variance, high, low, floor, seen, lag, echo = state.chart
+    forecast, forecast_at, wear, wear_at = state.forecast, state.forecast_at, state.wear, state.wear_at
+    alone = np.empty(0)  # the engine's forecasts have no helpers
     stat = np.empty(DETECTORS)
     moved = 0
     scored = 0
@@ -162,6 +168,12 @@ def walk(
                     mean[p], variance[p], high[p], low[p], floor[p], seen[p], lag[p], echo[p], x,
                     par.memory, par.warm_up, par.clip, par.slack, par.cap,
                 )  # fmt: skip
+                if forecast_at[p] >= 0:
+                    f = forecast[forecast_at[p]]
+                    said, _, _, _ = foresee(f, f["sign"] * x, t, alone)
+                    stat[FORESEEN] = f["sign"] * said
+                if wear_at[p] >= 0:
+                    stat[WORN] = assess(wear[wear_at[p]], x, t)[0]
                 stat[EWMA] = z
                 stat[CUSUM] = cusum
                 if abs(z) >= par.ewma_half:

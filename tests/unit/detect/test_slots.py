@@ -1,0 +1,99 @@
+"""The dear detectors in the engine: only where a limit asks for them, and carried along with their limits."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from minewatch.detect.catalogue import index
+from minewatch.detect.engine import Engine
+from minewatch.detect.settings import DetectSettings
+from unit.detect.mine import START, S, batch, limits, point, told
+
+FORECAST, WEAR = index("forecast"), index("wear")
+SETTINGS = DetectSettings(forecast_horizon_s=100, wear_baseline_s=3600)
+N = 3200
+
+
+def _engine(*rows, points=2):
+    engine = Engine(SETTINGS)
+    engine.add_points([point(str(p)) for p in range(points)])
+    engine.set_limits(limits(*rows))
+    return engine
+
+
+def _swing(p=0, sign=1):
+    i = np.arange(N)
+    values = 10 + sign * 5 * np.sin(i * 2 * math.pi / 160)
+    return [(p, START + k * 5 * S, float(v)) for k, v in enumerate(values)]
+
+
+def test_only_points_with_a_limit_are_forecast():
+    """A point without such a limit has no statistic; one with it has, from the first reading."""
+    engine = _engine((1, 1, FORECAST, 14.0), (2, 0, 0, 14.0))
+    _, table = engine.statistics(batch(_swing(0) + _swing(1)))
+    assert np.isnan(table[:N, FORECAST]).all()
+    assert np.isfinite(table[N:, FORECAST]).all()
+    assert np.isnan(table[:, WEAR]).all()
+
+
+def test_a_limit_is_seen_before_it_is_passed():
+    """Once it has learned the swing, a limit on the forecast is active before one on the value, and ends."""
+    for sign, comparison, threshold in ((1, 0, 14.5), (-1, 2, 5.5)):
+        engine = _engine((1, 0, FORECAST, threshold, comparison), (2, 0, 0, threshold, comparison))
+        moves = told(engine.step(batch(_swing(0, sign))).transitions)
+        seen = [t for key, t, _, active, *_ in moves if key == 1 and active]
+        passed = [t for key, t, _, active, *_ in moves if key == 2 and active]
+        assert len(passed) == N // 160
+        lead = [(t - max(u for u in seen if u <= t)) / S for t in passed[10:]]
+        assert min(lead) >= 30
+
+
+def test_wear_becomes_active_as_a_machine_wears():
+    """A limit on the severity is active while the level is 1.5 times what it was, not before."""
+    n = 4000
+    values = 2 * (1 + np.random.default_rng(1).normal(0, 0.02, n))
+    values[1000:] *= 1.5
+    engine = _engine((1, 0, WEAR, 1.0), points=1)
+    rows = [(0, START + k * 60 * S, float(v)) for k, v in enumerate(values)]
+    moves = told(engine.step(batch(rows)).transitions)
+    assert [bool(active) for _, _, _, active, *_ in moves] == [True]
+    assert moves[0][1] > START + 1000 * 60 * S
+
+
+def test_new_limits_leave_what_was_learned():
+    """A limit added at another point moves no row: the forecast goes on as if nothing had happened."""
+    rows = _swing(1)
+    first = _engine((1, 1, FORECAST, 14.0))
+    _, whole = first.statistics(batch(rows))
+    second = _engine((1, 1, FORECAST, 14.0))
+    second.step(batch(rows[:700]))
+    second.set_limits(limits((3, 0, FORECAST, 12.0), (4, 0, WEAR, 1.0), (1, 1, FORECAST, 14.0)))
+    second.add_points([point(f"more-{p}") for p in range(100)])
+    _, rest = second.statistics(batch(rows[700:]))
+    assert np.array_equal(rest[:, FORECAST], whole[700:, FORECAST])
+
+
+def test_another_quantity_is_learned_anew():
+    """A point that measures something else starts from the reading itself."""
+    engine = _engine((1, 0, FORECAST, 14.0))
+    engine.step(batch(_swing(0)[:1000]))
+    engine.replace_point(0, dataclasses.replace(point("0"), quantity="carbon_monoxide", unit="ppm"))
+    _, table = engine.statistics(batch([(0, START + 10_000 * S, 3.0)]))
+    assert table[0, FORECAST] == 3.0
+
+
+def test_bad_and_doubtful_readings_teach_nothing():
+    """What is bad, out of range or late has no forecast, and leaves the next one as it was."""
+    rows = _swing(0)
+    clean, dirty = _engine((1, 0, FORECAST, 14.0)), _engine((1, 0, FORECAST, 14.0))
+    _, expected = clean.statistics(batch(rows))
+    mixed = []
+    for k, row in enumerate(rows):
+        mixed.append((*row, 0))
+        if k % 7 == 0:
+            mixed += [(0, row[1] + S, -2.0, 0), (0, row[1] + 2 * S, 50.0, 0), (0, row[1] + 3 * S, 9.0, 128)]
+            mixed += [(0, row[1] - S, 9.0, 0), (0, row[1] + 4 * S, math.nan, 0)]
+    _, table = dirty.statistics(batch(mixed))
+    said = table[~np.isnan(table[:, FORECAST]), FORECAST]
+    assert np.array_equal(said, expected[:, FORECAST])
