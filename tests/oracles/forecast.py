@@ -86,6 +86,7 @@ def forecasts(times, values, helpers, horizon, coverage, largest):
     weights = [0.0] * (5 + 2 * count)
     miss, still, errors, scales = [], [], [], []
     above = below = 2.0
+    widest = 0.0
     last = None
     for t, x, row in zip(times, values, helpers, strict=True):
         known = [u if abs(u) <= LARGEST else k for u, k in zip(row, known, strict=True)]
@@ -106,6 +107,7 @@ def forecasts(times, values, helpers, horizon, coverage, largest):
             error = y - x0 - sum(w * f for w, f in zip(weights, features, strict=True))
             errors.append((elapsed, abs(error)))
             most = 6 * _forgetting(errors, 250 * horizon)
+            widest = max(widest * math.exp(-elapsed / (250 * horizon)), abs(y - x0))
             taught.append((elapsed, features, y - x0, most / abs(error) if abs(error) > most else 1.0))
             weights = _regression(taught, horizon)
             if not math.isnan(low):
@@ -113,7 +115,8 @@ def forecasts(times, values, helpers, horizon, coverage, largest):
                 below += 0.05 * ((y < low) - (1 - coverage) / 2)
             scales.append((elapsed, abs(y - forecast)))
         features = _features(past, count, horizon)
-        regressed = x + sum(w * f for w, f in zip(weights, features, strict=True))
+        change = sum(w * f for w, f in zip(weights, features, strict=True))
+        regressed = x + min(max(change, -widest), widest)
         a, b = _forgetting(miss, 250 * horizon), _forgetting(still, 250 * horizon)
         skill = 1 - a / b if len(miss) >= 30 and a < b else 0.0
         forecast = regressed if skill > 0 else x

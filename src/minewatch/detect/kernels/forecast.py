@@ -51,6 +51,7 @@ def forecaster_of(helpers: int) -> np.dtype[np.void]:
             ("square", "f8"),
             ("weight", "f8"),  # of outcomes remembered
             ("error", "f8"),  # mean size of the regression's error
+            ("widest", "f8"),  # the largest change that came true, slowly forgotten
             ("scale", "f8"),  # mean size of the forecast's error
             ("below", "f8"),  # the interval, in scales
             ("above", "f8"),
@@ -153,6 +154,7 @@ def teach(row: Row, k: int, d: int) -> None:
     most = HUBER * row["error"]
     trust = most / abs(error) if abs(error) > most else 1.0
     keep = np.exp(-elapsed / (MEMORY * horizon))
+    row["widest"] = max(row["widest"] * keep, abs(rise))
     row["weight"] = row["weight"] * keep + 1.0
     for i in range(d):
         product[i] = product[i] * keep + trust * features[k, i] * rise
@@ -260,6 +262,7 @@ def hold(row: Row, x: float, t: int, regressed: float, said: float, low: float, 
 def foresee(row: Row, x: float, t: int, helpers: NDArray[np.float64]) -> tuple[float, float, float, float]:
     """Take a reading; return (forecast, low, high, skill), NaN for a reading that is late or no number.
 
+    No change larger than any that came true is foretold: far from what it has seen a line leads astray.
     ``helpers`` are the newest values of the other quantities, NaN where unknown. skill = 1 - the mean square
     error of the regression over that of "no change", of late; where it is not above 0, or fewer than
     ``LEAST`` forecasts came true, it is given as 0 and the forecast is the reading itself. The interval
@@ -272,9 +275,10 @@ def foresee(row: Row, x: float, t: int, helpers: NDArray[np.float64]) -> tuple[f
     come_true(row, x, t, d)
     look(row, x, t, helpers)
     row["last_ns"] = t
-    regressed = x
+    change = 0.0
     for i in range(d):
-        regressed += row["weights"][i] * row["feature"][i]
+        change += row["weights"][i] * row["feature"][i]
+    regressed = x + min(max(change, -row["widest"]), row["widest"])
     skill = 0.0
     if row["outcomes"] >= LEAST and row["miss"] < row["miss_still"]:
         skill = 1.0 - row["miss"] / row["miss_still"]
