@@ -109,6 +109,39 @@ def on_methane() -> None:
             print(f"{name}.spoke {np.mean(with_all.skill[rows] > 0) * 100:.1f} %")
 
 
+def on_limits() -> None:
+    """Print what score and minutes to a limit were worth on the last third of methane_30s, 180 s ahead."""
+    data = methane()
+    gas, true = data["MM116"], data["MM116_pred"]
+    helpers = np.column_stack([data[n] for n in ("MM31", "AS038", "PG072", "PD", "BA13")])
+    ts = (np.arange(len(gas)) * 30e9).astype(np.int64)
+    scores, came, ratios, onsets, foretold = [], [], [], 0, 0  # an onset: below for 10 minutes before
+    for limit in (0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.5):
+        settings = {"horizon_s": 180, "target": "max", "limit": limit}
+        found = forecast_series(ts, gas, helpers, settings)
+        over = gas >= limit - 1e-9
+        rows = np.arange(2 * len(gas) // 3, len(gas))
+        scores.append(found.score[rows[~over[rows]]])
+        came.append(true[rows[~over[rows]]] >= limit - 1e-9)
+        reached = np.flatnonzero(over)
+        for row in rows[over[rows] & ~over[rows - 1]]:
+            if not over[row - 20 : row].any():
+                onsets += 1
+                foretold += bool(np.nanmin(np.append(found.minutes[row - 20 : row], 99)) <= 10)
+        for row in rows[~over[rows] & np.isfinite(found.minutes[rows])]:
+            following = reached[np.searchsorted(reached, row) :]
+            if len(following) and following[0] - row <= 120:
+                ratios.append(found.minutes[row] / ((following[0] - row) * 0.5))
+    score, beyond = np.concatenate(scores), np.concatenate(came)
+    bins = np.digitize(score, [0.01, 0.05, 0.1, 0.2, 0.3, 0.5])
+    for k in range(1, 7):
+        name = f"accuracy.forecast.methane_limit.score_{score[bins == k].mean():.2f}"
+        print(f"{name}.came_true {beyond[bins == k].mean():.3f} share")
+    print(f"accuracy.forecast.methane_limit.onsets {onsets} number")
+    print(f"accuracy.forecast.methane_limit.onsets_foretold {foretold} number")
+    print(f"accuracy.forecast.methane_limit.minutes_told_to_true {np.median(ratios):.2f} ratio")
+
+
 def on_others() -> None:
     """Print mean ratios to persistence on the halves of mine_dust and mine_cooling that chose nothing."""
     for family, data, step_s, aheads in (
@@ -141,6 +174,7 @@ def main() -> None:
         print("accuracy.forecast skipped: no recordings; name their folder in MINEWATCH_DATA")
         return
     on_methane()
+    on_limits()
     on_others()
 
 
