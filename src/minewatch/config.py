@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from minewatch.alerts.settings import AlertSettings
+from minewatch.detect.company.settings import CompanySettings
 from minewatch.detect.settings import DetectSettings
 from minewatch.errors import ConfigError
 from minewatch.ingest.settings import IngestSettings
@@ -48,6 +49,7 @@ class Config(BaseModel):
     core: CoreSettings = CoreSettings()
     ingest: IngestSettings = IngestSettings()
     detect: DetectSettings = DetectSettings()
+    company: CompanySettings = CompanySettings()
     alerts: AlertSettings = AlertSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     records: RecordSettings = RecordSettings()

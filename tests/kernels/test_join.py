@@ -76,8 +76,7 @@ def test_a_gap_of_days_costs_nothing():
     """Ticks with nothing to hold are passed over, not walked through."""
     readings = [(0, 1000, 1.0), (1, 10**8, 2.0)]
     found = _run(readings, 1, room=100)
-    assert [t for t, _ in found][:5] == [1000, 1001, 1002, 1003, 1004]
-    assert found[5][0] == 10**8
+    assert [t for t, _ in found] == [1000, 10**8]
 
 
 def test_an_older_reading_never_overwrites_a_newer():
@@ -92,13 +91,13 @@ def test_an_older_reading_never_overwrites_a_newer():
 
 MUTANTS = {
     "a tick too late": ("-(-ts_ns[used] // step) * step", "(ts_ns[used] // step + 1) * step"),
-    "a reading after the tick is taken": ("ts_ns[used] <= tick[0]", "ts_ns[used] <= tick[0] + 1"),
-    "held too short": ("tick[0] - last_ns[j] <= hold[j]", "tick[0] - last_ns[j] < hold[j]"),
+    "a reading after the tick is taken": ("ts_ns[used] <= t:", "ts_ns[used] <= t + 1:"),
+    "held too short": ("t - last_ns[j] <= hold[j]", "t - last_ns[j] < hold[j]"),
     "held by another's bound": ("<= hold[j]", "<= hold[0]"),
-    "held for ever": ("last_ns[j] > 0 and tick[0] - last_ns[j] <= hold[j]", "last_ns[j] > 0"),
+    "held for ever": ("last_ns[j] > 0 and t - last_ns[j] <= hold[j]", "last_ns[j] > 0"),
     "the value goes to another": ("last[j] = value[used]", "last[0] = value[used]"),
     "the first of equal times wins": ("ts_ns[used] >= last_ns[j]", "ts_ns[used] > last_ns[j]"),
-    "a tick is passed over": ("tick[0] += step", "tick[0] += 2 * step"),
+    "a tick is passed over": ("tick[0] = t + step", "tick[0] = t + 2 * step"),
 }
 
 

@@ -13,6 +13,7 @@ def join(readings, step, hold):
             mine = [(ts, i, x) for i, (s, ts, x) in enumerate(readings) if s == slot and ts <= tick]
             newest = max(mine, default=None)
             row.append(newest[2] if newest and tick - newest[0] <= hold[slot] else None)
-        if any(x is not None for x in row):
+        fresh = any(tick - step < ts <= tick for _, ts, _ in readings)
+        if fresh and any(x is not None for x in row):
             out.append((tick, row))
     return out

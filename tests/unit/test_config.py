@@ -23,7 +23,7 @@ def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
         ('[serve]\nhost = "0.0.0.0"', "not a loopback address"),
         ("[core]\nflush_interval_s = -1", "key core.flush_interval_s: -1 does not fit."),
         ("[serve]\nport = ", "is not TOML"),
-        ("[xyz]\n", "key xyz: there is no such key. Known keys here: alerts, core, data"),
+        ("[xyz]\n", "key xyz: there is no such key. Known keys here: alerts, company, core, data"),
         ('[telemetry]\nkind = "csv"', "key telemetry.kind: 'csv' does not fit."),
     ],
 )

@@ -45,6 +45,7 @@ from minewatch.contracts import (
     SystemState,
     Watermark,
 )
+from minewatch.detect.company.live import Company
 from minewatch.detect.engine import Engine
 from minewatch.errors import CoreUnavailable, MinewatchError, WireError
 from minewatch.store.records import open_records
@@ -448,7 +449,7 @@ def open_pipeline(config: Config, clock: Clock) -> Pipeline:
     records = open_records(config.records, config.data, writer=True)
     telemetry = open_telemetry(config.telemetry_settings)
     book = AlertBook(config.alerts, records, started_ns=now)
-    pipeline = Pipeline(config.detect, rules, book, telemetry, records, now_ns=now)
+    pipeline = Pipeline(config.detect, rules, book, telemetry, records, now_ns=now, company=config.company)
     snapshot.load(pipeline, config.data / "state.bin", now)
     return pipeline
 
@@ -458,6 +459,7 @@ def run_core(config: Config, stop: Callable[[], bool], ready: Callable[[], None]
     clock = SystemClock()
     pipeline = open_pipeline(config, clock)
     Engine.warm_up()  # a reading never waits for the compiler
+    Company.warm_up()
     Core(config, pipeline, clock).run(stop, ready)
 
 

@@ -45,6 +45,9 @@ from minewatch.contracts import (
     Watermark,
 )
 from minewatch.detect.catalogue import DETECTORS
+from minewatch.detect.company.catalogue import score_names
+from minewatch.detect.company.live import Company
+from minewatch.detect.company.settings import CompanySettings
 from minewatch.detect.engine import Engine
 from minewatch.detect.settings import DetectSettings
 from minewatch.errors import StoreBusy, StoreError
@@ -61,6 +64,7 @@ BEHIND = Counter(
     "Live readings not newer than their point's last.",
 )
 NAMES = tuple(detector.name for detector in DETECTORS)
+SCORE_NAMES = score_names(NAMES)
 UNKNOWN_INTERVAL_NS = 120 * 1_000_000_000
 MOST_AHEAD_NS = 24 * 3600 * 1_000_000_000  # a time beyond it comes from a clock that was never set
 VOUCHED_NS = 5 * 1_000_000_000
@@ -78,6 +82,7 @@ class Pipeline:
         records: RecordStore,
         *,
         now_ns: int,
+        company: CompanySettings | None = None,
     ) -> None:
         self.rules = rules
         self.book = book
@@ -86,6 +91,7 @@ class Pipeline:
         self.points = Points(records.points())
         self.ledger = Ledger(telemetry.watermarks())
         self.engine = Engine(detect)
+        self.company = Company(company or CompanySettings())  # sensors judged together, live rows only
         self.second = Engine(detect)  # scores historical rows, so that live state never sees them
         self.gateways: dict[str, GatewayInfo] = {}
         self.started_ns = now_ns
@@ -134,6 +140,7 @@ class Pipeline:
                 if index < first:
                     engine.replace_point(index, info)
             engine.add_points(new)
+        self.company.set_points(self.points.infos)
         everything = dict(enumerate(self.points.infos))
         table = self.book.bind(self.rules, everything)
         problems = tuple(self.rules.problems(everything))
@@ -217,9 +224,11 @@ class Pipeline:
         batch = replace(batch, quality=np.maximum(batch.quality, findings.quality))
         self.points.heard(batch)
         self._keep(batch)
-        if len(findings.scores.point):
-            self._scores.append(findings.scores)
-        return self._apply(findings.transitions, now_ns, trials=findings.trials)
+        events = self._apply(findings.transitions, now_ns, trials=findings.trials)
+        for scores in (findings.scores, self.company.take(batch)):  # after the alerts: none waits for them
+            if len(scores.point):
+                self._scores.append(scores)
+        return events
 
     def _historical(self, batch: ReadingBatch, now_ns: int) -> tuple[AlertEvent, ...]:
         batch, given = _ahead_doubted(batch.take(np.argsort(batch.ts_ns, kind="stable")), now_ns)
@@ -332,7 +341,7 @@ class Pipeline:
                 self._write(marks)
             written = marks
             if self._scores:
-                self.telemetry.write_scores(_join_scores(self._scores), NAMES)
+                self.telemetry.write_scores(_join_scores(self._scores), SCORE_NAMES)
                 self._scores = []
             if self._events:
                 self.telemetry.write_events(self._events)
@@ -369,6 +378,7 @@ class Pipeline:
                 rows += len(fresh)
                 findings = self.engine.step(fresh)
                 self.points.heard(fresh)
+                self.company.take(replace(fresh, quality=np.maximum(fresh.quality, findings.quality)))
                 self._apply(findings.transitions, now_ns, trials=findings.trials)
         return rows
 

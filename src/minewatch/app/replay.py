@@ -21,6 +21,7 @@ from minewatch.app.pipeline import NAMES, Pipeline
 from minewatch.app.present import Tally, event_json, event_line, summary
 from minewatch.app.rejects import of_recording
 from minewatch.contracts import I4, AlertEvent, Counts, ReadingBatch
+from minewatch.detect.company.live import Company
 from minewatch.detect.engine import Engine
 from minewatch.detect.settings import DetectSettings
 from minewatch.errors import ConfigError
@@ -91,6 +92,7 @@ def replay(
         pipeline = open_pipeline(rule_dirs, where, keep=folder is not None, start_ns=start_ns)
         player = Player(pipeline, recording, pipeline.register(recording.points), start_ns, show)
         Engine.warm_up()
+        Company.warm_up()
         began = time.monotonic()
         for batch in _with_first(first, batches):
             if speed is not None:

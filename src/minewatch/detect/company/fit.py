@@ -14,6 +14,7 @@ import numpy as np
 
 from minewatch.contracts import B1, F8, I8
 from minewatch.detect.company.model import Array, Model, sealed
+from minewatch.detect.company.shrink import precision
 from minewatch.detect.kernels.company import LARGEST, standing_rows, walk_forms
 from minewatch.detect.kernels.forest import walk_forest
 from minewatch.errors import ModelError
@@ -72,9 +73,11 @@ def fit(
     choice: Choice | None = None,
     *,
     about: Mapping[str, Any] | None = None,
+    own: bool = False,
 ) -> Model:
     """Return a model of the rows (n, sensors); NaN is a missing value.
 
+    ``own`` shrinks the covariance without scikit-learn, for a device that learns by itself in the service.
     Raises ModelError when there is too little to learn from.
     """
     choice = choice or Choice()
@@ -85,7 +88,7 @@ def fit(
     if kind == "isolation-forest":
         arrays, found = _forest(chosen, choice)
     elif kind in _FORMS:
-        arrays, found = _forms(kind, chosen, choice)
+        arrays, found = _forms("own" if own else kind, chosen, choice)
     else:
         raise ModelError(f"there is no kind {kind!r}", where="model", mend=f"Known: {', '.join(_FORMS)}.")
     standing = chosen.standing[chosen.window - 1 :]
@@ -206,7 +209,11 @@ def _components(rows: _Rows, choice: Choice) -> list[Array]:
     return [t2, np.eye(k) - axes.T @ axes]
 
 
-_FORMS = {"robust": _identity, "mahalanobis": _ledoit_wolf, "pca": _components}
+def _own_ledoit_wolf(rows: _Rows, choice: Choice) -> list[Array]:
+    return [precision(rows.z)]
+
+
+_FORMS = {"own": _own_ledoit_wolf, "robust": _identity, "mahalanobis": _ledoit_wolf, "pca": _components}
 
 
 def _forms(kind: str, rows: _Rows, choice: Choice) -> tuple[dict[str, Array], dict[str, float]]:

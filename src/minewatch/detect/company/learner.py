@@ -25,13 +25,15 @@ Fit = Callable[[Sequence[str], F8, Choice], Model]
 class Learner:
     """Scores rows by what the rows before have taught; the same in one piece or in many."""
 
-    def __init__(self, sensors: Sequence[str], choice: Choice, final: Fit) -> None:
+    def __init__(self, sensors: Sequence[str], choice: Choice, final: Fit, later: int = 0) -> None:
+        """Wait ``later`` rows more for the fits, so that devices born at once do not fit at once."""
         self.sensors = tuple(sensors)
         self.choice = choice
         self.scorer: Scorer | None = None
         self._final = final
         self._rows = np.empty((0, len(self.sensors)))
-        self._next = max(LEAST, 2 * choice.window)
+        self._next = max(LEAST, 2 * choice.window) + later
+        self._learned = LEARNED + later
 
     @property
     def model(self) -> Model | None:
@@ -59,7 +61,7 @@ class Learner:
 
     def _learn(self) -> None:
         rows = self._rows
-        done = len(rows) >= LEARNED
+        done = len(rows) >= self._learned
         try:
             model = (self._final if done else _robust)(self.sensors, rows, self.choice)
         except ModelError:  # too much is missing or constant as yet: learn on and try again
@@ -71,9 +73,9 @@ class Learner:
             self._next, self._rows = 0, rows[:0]
         elif done:
             self._rows = rows[len(rows) // 2 :]
-            self._next = max(LEARNED, len(rows))
+            self._next = max(self._learned, len(rows))
         else:
-            self._next = min(2 * self._next, LEARNED)
+            self._next = min(2 * self._next, self._learned)
 
 
 def _robust(sensors: Sequence[str], rows: F8, choice: Choice) -> Model:

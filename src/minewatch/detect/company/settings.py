@@ -1,0 +1,70 @@
+"""The settings of the detectors that judge several points together."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+
+class ModelInForce(BaseModel):
+    """A fitted model that the engine takes from a stated time."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    device: str = Field(description="The device it is for, site/gateway/device.")
+    file: Path = Field(description="The model's file.")
+    digest: str = Field(description="The digest of its card; another file is refused.")
+    valid_from: datetime = Field(description="From when it judges, ISO 8601 with offset.")
+    reason: str = Field(min_length=1, description="Why it was put in force.")
+
+    @field_validator("valid_from")
+    @classmethod
+    def _with_offset(cls, when: datetime) -> datetime:
+        if when.tzinfo is None:
+            raise ValueError("give the offset from UTC, as in 2026-03-01T00:00:00+05:00")
+        return when
+
+
+class CompanySettings(BaseModel):
+    """How several points are joined and judged together."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: bool = Field(
+        default=True, description="Whether sensors of a device or zone are judged together."
+    )
+    step_s: float = Field(
+        default=1.0,
+        ge=0.1,
+        le=3600,
+        description="Seconds from row to row of sensors that are judged together.",
+    )
+    hold_s: float = Field(
+        default=5.0,
+        gt=0,
+        le=86400,
+        description="How long a value is held where its point gives no interval, in seconds.",
+    )
+    grace_s: float = Field(
+        default=2.0,
+        ge=0,
+        le=600,
+        description="How long a row waits for readings that come later, in seconds.",
+    )
+    most_groups: int = Field(
+        default=500, ge=0, description="Devices and zones judged together; more are counted and left out."
+    )
+    drift_rows: int = Field(
+        default=3600, ge=2, description="Rows over which the drift of a model itself is watched."
+    )
+    drift_share: float = Field(
+        default=0.2,
+        gt=0,
+        le=1,
+        description="A model has drifted when such a share of rows lies beyond the range of its fit.",
+    )
+    models: tuple[ModelInForce, ...] = Field(
+        default=(), description="Fitted models: device, file, digest, valid_from, reason."
+    )

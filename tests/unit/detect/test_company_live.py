@@ -1,0 +1,229 @@
+"""Several points judged together, live: joined on a grid, the same whatever the batches, with reasons."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+import unit.detect.fitting  # noqa: F401  # skips where there is no scikit-learn
+from minewatch.contracts import PointInfo, Quality, ReadingBatch
+from minewatch.detect.company.catalogue import IDS
+from minewatch.detect.company.fit import Choice, fit
+from minewatch.detect.company.live import Company
+from minewatch.detect.company.model import write
+from minewatch.detect.company.settings import CompanySettings, ModelInForce
+from minewatch.detect.company.shrink import precision
+from minewatch.errors import ModelError
+from minewatch_sim.scenario_file import find, load
+from minewatch_sim.simulation import points, simulate
+from unit.detect.mine import START, S
+from unit.detect.test_company_fit import NAMES, rows
+
+DEVICE = "s/g/pump"
+
+
+def _pump():
+    return [PointInfo(f"s/pump/{n}", "s", "g", "pump", n, n, "1", "z", interval_s=1.0) for n in NAMES]
+
+
+def _batch(table, first=0):
+    """Return a reading of each sensor a second."""
+    n, k = table.shape
+    return ReadingBatch(
+        np.tile(np.arange(k, dtype=np.int32), n),
+        START + np.repeat((first + np.arange(n)) * S, k),
+        table.reshape(-1).copy(),
+        np.zeros(n * k, np.uint8),
+        np.zeros(n * k, np.bool_),
+    )
+
+
+def _company(**settings):
+    company = Company(CompanySettings(**settings))
+    company.set_points(_pump())
+    return company
+
+
+def _faulty(n=600, at=500):
+    table = rows(n)
+    table[at:, 0] += 8
+    return table
+
+
+def test_a_fault_of_a_device_is_scored_and_blamed():
+    """A new device is judged by what it has learned; the score names the sensor, the reason says how far."""
+    company = _company()
+    found = company.take(_batch(_faulty()))
+    assert set(found.detector.tolist()) == {IDS["mahalanobis"]}
+    assert (found.ts_ns >= START + 480 * S).mean() > 0.9
+    late = found.ts_ns >= START + 510 * S
+    assert set(found.point[late].tolist()) == {0}
+    assert company.latest[f"mahalanobis {DEVICE}"].why.en.startswith("Does not fit the others: flow ")
+
+
+def test_batches_cut_or_shuffled_give_the_same_scores():
+    """Rows in one batch, in many, grouped by point, or mixed within the grace: the same bits."""
+    table = _faulty()
+    whole = _company().take(_batch(table))
+    for pieces in (7, 100):
+        company = _company()
+        parts = [company.take(_batch(part, first)) for first, part in _pieces(table, pieces)]
+        for name in ("point", "ts_ns", "detector", "score", "evidence"):
+            assert np.array_equal(np.concatenate([getattr(p, name) for p in parts]), getattr(whole, name))
+    batch = _batch(table)
+    by_point = batch.take(np.argsort(batch.point, kind="stable"))
+    assert np.array_equal(_company().take(by_point).score, whole.score)
+
+
+def _pieces(table, size):
+    return [(i, table[i : i + size]) for i in range(0, len(table), size)]
+
+
+def test_bad_readings_never_get_in():
+    """Readings that are bad, uncertain or no numbers, however wild, change no score."""
+    table = rows(600)
+    batch = _batch(table)
+    wild = batch.value.copy()
+    quality = batch.quality.copy()
+    wild[4 * 450 :: 4] = 1e9
+    quality[4 * 450 :: 4] = Quality.UNCERTAIN_RANGE
+    wild[1::40] = np.nan
+    found = _company().take(replace(batch, value=wild, quality=quality))
+    assert len(found.score) <= len(_company().take(batch).score) + 5
+
+
+def test_a_sensor_that_is_silent_is_missing_not_held_for_ever():
+    """A value is held for its bound, then the device is judged without that sensor."""
+    table = rows(600)
+    batch = _batch(table)
+    silent = batch.take(~((batch.point == 0) & (batch.ts_ns >= START + 500 * S)))
+    found = _company().take(silent)
+    assert (found.ts_ns >= START + 520 * S).sum() <= 5
+
+
+def test_a_model_judges_from_its_stated_time(tmp_path):
+    """A fitted model takes over at its valid_from, and not a row before; another digest is refused."""
+    table = rows(600) + np.array([3.0, 0, 0, 0])
+    model = write(fit("mahalanobis", NAMES, rows(), Choice()), tmp_path / "m.json")
+    entry = ModelInForce(
+        device=DEVICE,
+        file=tmp_path / "m.json",
+        digest=model.digest,
+        valid_from=datetime.fromtimestamp(START / 1e9 + 300, UTC),
+        reason="a test",
+    )
+    found = _company(models=(entry,)).take(_batch(table))
+    assert (found.ts_ns < START + 300 * S).sum() <= 5, "by itself it took that for usual"
+    assert (found.ts_ns >= START + 330 * S).sum() > 200, "the fitted model knows better"
+    with pytest.raises(ModelError, match="promised digest"):
+        Company(CompanySettings(models=(entry.model_copy(update={"digest": "sha256:0"}),)))
+
+
+def test_a_model_that_no_longer_fits_is_told(tmp_path):
+    """A process that has moved on lies beyond the fit: said in words, once, until it fits again."""
+    model = write(fit("mahalanobis", NAMES, rows(), Choice()), tmp_path / "m.json")
+    entry = ModelInForce(
+        device=DEVICE, file=tmp_path / "m.json", digest=model.digest,
+        valid_from=datetime.fromtimestamp(START / 1e9, UTC), reason="a test",
+    )  # fmt: skip
+    company = _company(models=(entry,), drift_rows=600)
+    company.take(_batch(rows(700)))
+    assert not company.drift()
+    company.take(_batch(rows(700) + np.array([40.0, 0, 0, 0]), 700))
+    assert company.drift()[0].en.startswith(f"The model of {DEVICE} has drifted: ")
+    company.take(_batch(rows(4000), 1400))
+    assert not company.drift()
+
+
+def test_a_model_for_other_sensors_is_a_problem_not_a_crash(tmp_path):
+    """A model that needs a sensor the device has not is told; the device is judged by what it learns."""
+    model = write(fit("mahalanobis", ("a", "b", "c", "d"), rows(), Choice()), tmp_path / "m.json")
+    entry = ModelInForce(
+        device=DEVICE, file=tmp_path / "m.json", digest=model.digest,
+        valid_from=datetime.fromtimestamp(0, UTC), reason="a test",
+    )  # fmt: skip
+    company = _company(models=(entry,))
+    assert "its model needs a, b, c, d" in company.problems[0]
+    assert len(company.take(_batch(_faulty())).score)
+
+
+def test_points_that_come_later_disturb_nobody():
+    """Another device appears: groups that are the same go on where they stood."""
+    table = _faulty()
+    alone = _company()
+    whole = alone.take(_batch(table))
+    company = _company()
+    first = company.take(_batch(table[:300]))
+    fan = [replace(p, place=p.place.replace("pump", "fan"), device="fan") for p in _pump()]
+    company.set_points([*_pump(), *fan])
+    second = company.take(_batch(table[300:], 300))
+    assert np.array_equal(np.concatenate([first.score, second.score]), whole.score)
+    assert len(company.groups) == 2
+
+
+def test_more_groups_than_allowed_are_left_out_and_told():
+    """The bound holds, and what lives hang on comes first."""
+    company = Company(CompanySettings(most_groups=1))
+    every = points(load(find("calm")))
+    company.set_points(every)
+    assert len(company.groups) == 1
+    assert company.groups[0].startswith("airflow-gas")
+    nobody = Company(CompanySettings(enabled=False))
+    nobody.set_points(every)
+    assert nobody.groups == ()
+    assert not len(nobody.take(_batch(rows(20))).score)
+
+
+def test_a_clock_that_is_set_back_does_not_blind():
+    """A device whose clock ran an hour ahead is judged again as soon as its clock is right."""
+    company = _company()
+    company.take(_batch(rows(500), 3600))
+    found = company.take(_batch(_faulty(400, 100)))
+    assert (found.ts_ns >= START + 120 * S).sum() > 200
+
+
+def test_two_states_that_are_the_same_are_no_singular_matrix():
+    """Two sensors that switch together are judged, and their disagreement is told."""
+    same = np.tile(np.repeat([0.0, 1.0], 2), 150)
+    table = np.column_stack([same, same])
+    table[550:, 1] = 0.0
+    company = Company(CompanySettings())
+    company.set_points(_pump()[:2])
+    company.take(_batch(table))
+    assert company.latest
+
+
+def test_nothing_and_one_reading():
+    """No readings, no points and one reading are no trouble."""
+    company = _company()
+    assert not len(company.take(ReadingBatch.empty()).score)
+    assert not len(company.take(ReadingBatch.of([0], [START], [1.0])).score)
+    assert not len(Company(CompanySettings()).take(ReadingBatch.of([0], [START], [1.0])).score)
+
+
+def test_the_simulated_mine_tells_its_loss_of_air():
+    """Methane builds up after a fan stops: airflow-gas says it in words, at that heading alone."""
+    scenario = load(find("methane-buildup"))
+    every = points(scenario)
+    company = Company(CompanySettings())
+    company.set_points(every)
+    told = []
+    for frame in simulate(scenario, start_ns=START):
+        company.take(frame.batch)
+        told += [f for f in company.latest.values() if f.detector == "airflow-gas"]
+    assert told
+    assert 180 < (told[0].ts_ns - START) / S <= 270
+    assert {f.group for f in told} == {"karaganda-demo/heading-12/face"}
+    assert told[0].why.en.startswith("Airflow at air-heading-12 fell from ")
+
+
+def test_the_own_shrinkage_is_that_of_scikit_learn():
+    """What a device learns without scikit-learn is LedoitWolf's precision to 1e-12."""
+    from sklearn.covariance import LedoitWolf
+
+    for seed, k in ((1, 1), (2, 3), (3, 8)):
+        z = np.random.default_rng(seed).normal(0, 1, (400, k)) @ (np.eye(k) + 0.3)
+        z = (z - z.mean(axis=0)) / z.std(axis=0)
+        theirs = LedoitWolf().fit(z).precision_
+        assert np.allclose(precision(z), theirs, rtol=1e-11, atol=1e-12)
