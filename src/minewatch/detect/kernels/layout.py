@@ -94,6 +94,27 @@ NOVEL = np.dtype(
         ("view", VIEW, (2,)),
     ]
 )
+RUNS = np.dtype(
+    [
+        ("value", "f8"),  # at which it rests
+        ("latest", "f8"),
+        ("since_ns", "i8"),
+        ("last_ns", "i8"),
+        ("readings", "f8"),  # of this rest
+        ("lowest", "f8"),
+        ("highest", "f8"),
+        ("within", "f8"),  # seconds of the longest usual rest between the ends of what was seen, fading
+        ("at_end", "f8"),  # and at them
+        ("mean", "f8"),  # seconds of an ordinary rest
+        ("learned", "f8"),  # rests that ended
+    ]
+)
+AMBIENT = np.dtype([("hour", "i8"), ("sum", "f8"), ("weight", "f8"), ("level", "f8"), ("hours", "f8")])
+DOSE = np.dtype([("sum", "f8", (2,)), ("rest", "f8", (2,))])
+DRIFT = np.dtype([("learned", "f8"), ("mean", "f8"), ("squares", "f8"), ("now", "f8")])
+RESPONSE = np.dtype(
+    [("events", "f8"), ("ss", "f8"), ("sr", "f8"), ("rr", "f8"), ("now_ss", "f8"), ("now_sr", "f8")]
+)
 POINT = np.dtype(
     [
         ("low", "f8"),  # up to the least range: what the birth says, never carried over
