@@ -38,6 +38,7 @@ BENCHES = (
     Bench("accuracy.nab", "accuracy_nab"),
     Bench("accuracy.forecast", "accuracy_forecast"),
     Bench("accuracy.bearings", "accuracy_bearings"),
+    Bench("accuracy.quality", "accuracy_quality"),
     Bench("store", "store"),
     Bench("replay", "replay"),
     Bench("push", "push"),
@@ -117,6 +118,12 @@ BARS: dict[str, tuple[str, float]] = {
     "accuracy.bearings.good_first": ("<=", 0),
     "accuracy.forecast.methane_max_180.to_best": ("<=", 0.9999),
     "accuracy.forecast.methane_max_180.coverage_off": ("<=", 2.0),
+    **{
+        f"accuracy.quality.{name}.{half}.{what}": ("<=", bar)
+        for name in ("mine_cooling", "mine_dust")
+        for half in ("chosen", "judged")
+        for what, bar in (("missed", 0), ("false_mean", 1.0), ("false_worst", 1.0))
+    },
     "edge.agent.cpu": ("<=", 60.0),
     "edge.agent.memory": ("<=", 60.0),
     "edge.agent.readings": (">=", 9_900),

@@ -154,6 +154,8 @@ def _loop():
 
 def _planted_dose(kernel):
     _check_dose([(90.0, 100.0), (80.0, 50.0), (120.0, 9000.0), (79.0, 500.0), (60.0, 1.0)], kernel)
+    _check_dose([(193.0, 10.0), (194.0, 10.0), (197.0, 10.0)], kernel)
+    _check_dose([(1e9, 10.0)], kernel)
     _check_dose([(math.nan, 100.0), (85.0, 0.0), (85.0, -5.0), (86.0, 7.0)], kernel)
     row = np.zeros(1, DOSE)
     pairs = [(119.7, 28800.0)] + [(80.1, 0.001)] * 3000

@@ -11,6 +11,7 @@ def share(level, criterion, exchange, threshold):
     """Return 2^((L - criterion) / exchange), 0 below the threshold: a dose per eight hours."""
     if level < threshold:
         return Fraction(0)
+    level = min(level, 194)  # no sound in air is louder
     power = (Decimal(level) - Decimal(criterion)) / Decimal(exchange)
     return Fraction(CONTEXT.power(Decimal(2), power))
 

@@ -2,11 +2,24 @@
 
 import math
 
-from oracles import change, forecast, limits, novelty, quality, rate, shift, wear, window
+from oracles import (
+    ambient,
+    change,
+    dose,
+    forecast,
+    frozen,
+    limits,
+    novelty,
+    quality,
+    rate,
+    shift,
+    wear,
+    window,
+)
 
 S = 1_000_000_000
 NAN = float("nan")
-DETECTORS = 14
+DETECTORS = 23
 
 
 def judge(rows, info, settings, rules):
@@ -21,7 +34,7 @@ def judge(rows, info, settings, rules):
     floor = max(info["resolution"], settings["noise_floor"] * (info["high"] - info["low"]))
     qualities, table = [], []
     taught = []
-    past, measured, good = [], [], []
+    past, measured, good, hours = [], [], [], []
     last = heard = None
     for t, x, given in rows:
         q = quality.classify(x, given, info["low"], info["high"], info["sentinels"])
@@ -43,12 +56,15 @@ def judge(rows, info, settings, rules):
             if q < 128:
                 measured.append((t, x, before))
                 stat[9] = _unchanged(measured, info["resolution"], hold)
-                if q == 0 and stat[9] >= settings["stuck_after_s"]:
+                stat[14], stat[15] = _rest(measured, info, settings, hold)
+                if q == 0 and stat[14] >= 1:
                     q = 66
+                if q == 0 and stat[15] > 1:
+                    q = 68
                 begin = t if before is None else t - min(t - before, hold)
                 past.append((begin, t, min(max(x, info["low"]), info["high"])))
-                stat[1] = window.mean(past, t, 15 * S, 60, settings["coverage"])
-                stat[2] = window.twa(past, t, 300 * S, 96)
+                stat[1], share_15min = window.mean(past, t, 15 * S, 60, settings["coverage"])
+                stat[2], share_8h = window.twa(past, t, 300 * S, 96)
                 stat[3] = shift.mean(
                     past,
                     t,
@@ -57,6 +73,11 @@ def judge(rows, info, settings, rules):
                     settings["coverage"],
                     settings["shift_least_s"],
                 )
+                stat[16] = share_15min
+                stat[17] = share_8h
+                stat[18] = _share_of_shift(past, t, settings)
+                hours.append((begin, t, x if q == 0 else NAN))
+                stat[19:23] = _exposure(hours, past, x, info, settings)
             if q == 0:
                 good.append((t, x))
                 taught.append(stat)
@@ -118,6 +139,59 @@ def _novelty(good, info, settings):
         gate=settings["novelty_gate_readings"],
         gate_ns=round(settings["novelty_gate_s"] * S),
     )[-1][2]
+
+
+def _rest(measured, info, settings, hold):
+    """Return (frozen, leap) of the newest reading."""
+    times, values = [t for t, _, _ in measured], [x for _, x, _ in measured]
+    rests, _ = frozen.frozen(
+        times,
+        values,
+        half_step=info["resolution"] / 2,
+        wet=info.get("wet", math.inf),
+        hold=hold,
+        factor=settings["frozen_factor"],
+        least=settings["frozen_least_s"],
+        least_readings=settings["frozen_least_readings"],
+        first=settings["stuck_after_s"],
+        warm_up=settings["frozen_warm_up_rests"],
+        fade=settings["frozen_fade_s"],
+        growth=settings["frozen_growth"],
+        wet_s=settings["saturated_after_s"],
+    )
+    leaps = frozen.leaps(times, values, fastest=info.get("fastest", math.inf), step=info["resolution"])
+    return rests[-1], leaps[-1]
+
+
+def _exposure(hours, past, x, info, settings):
+    """Return (ambient, above it, both noise doses); NaN where the quantity has none."""
+    out = [NAN] * 4
+    if info.get("quantity") == "carbon_monoxide":
+        level = ambient.ambients(
+            hours,
+            memory_h=settings["ambient_memory_h"],
+            free_h=settings["ambient_free_h"],
+            rise=settings["ambient_rise"],
+            least_s=settings["ambient_least_s"],
+        )[-1]
+        out[0] = NAN if level is None else float(level)
+        out[1] = x - out[0]
+    if info.get("quantity") == "noise":
+        out[2:] = _doses(past, hours[-1][1], settings)
+    return out
+
+
+def _share_of_shift(past, t, settings):
+    begin, end = shift.bounds(t, settings["utc_offset_h"], settings["shift_starts_h"])
+    weight = sum((b - max(a, begin)) / 1e9 for a, b, _ in past if begin <= b < end)
+    return weight / ((t - begin) / 1e9) if t > begin else NAN
+
+
+def _doses(past, t, settings):
+    begin, end = shift.bounds(t, settings["utc_offset_h"], settings["shift_starts_h"])
+    pairs = [(x, (b - max(a, begin)) / 1e9) for a, b, x in past if begin <= b < end]
+    five = dose.dose(pairs, settings["noise_5db_criterion"], 5, settings["noise_5db_threshold"])
+    return float(five), float(dose.dose(pairs, settings["noise_3db_criterion"], 3, -math.inf))
 
 
 def _unchanged(measured, resolution, hold):

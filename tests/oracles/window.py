@@ -8,6 +8,7 @@ def sums(readings, now, bucket, count):
     on a fixed grid; of the oldest, cut by the window's edge, the share of time inside counts.
     """
     newest = now // bucket
+    readings = [r for r in readings if r[1] > (newest - count) * bucket]
     total = weight = 0.0
     for slot in range(newest - count, newest + 1):
         begin, end = slot * bucket, (slot + 1) * bucket
@@ -21,14 +22,16 @@ def sums(readings, now, bucket, count):
 
 
 def mean(readings, now, bucket, count, coverage):
-    """Return the mean over the window, NaN below the coverage (share of the window with valid readings)."""
+    """Return (mean over the window, share with valid readings); the mean is NaN below the coverage."""
     total, weight = sums(readings, now, bucket, count)
+    share = weight / (count * bucket / 1e9)
     if weight <= 0 or weight < coverage * count * bucket / 1e9 - 1e-6:
-        return float("nan")
-    return total / weight
+        return float("nan"), share
+    return total / weight, share
 
 
 def twa(readings, now, bucket, count):
-    """Return the sum of value x time over the window, divided by the whole window, sampled or not."""
+    """Return (sum of value x time over the window, divided by the whole window; the share with readings)."""
     total, weight = sums(readings, now, bucket, count)
-    return total / (count * bucket / 1e9) if weight > 0 else float("nan")
+    whole = count * bucket / 1e9
+    return (total / whole if weight > 0 else float("nan")), weight / whole

@@ -25,7 +25,9 @@ COMPARISONS = {
 }
 LANGUAGES = ("kk", "ru", "en")
 # statistics that are about a signal and mean the same for every quantity
-SIGNAL_DETECTORS = frozenset({"range", "sentinel", "stuck", "gap", "ewma", "cusum", "novelty"})
+SIGNAL_DETECTORS = frozenset(
+    {"range", "sentinel", "stuck", "gap", "ewma", "cusum", "novelty", "frozen", "leap"}
+)
 IN_SECONDS = frozenset({"stuck", "gap"})
 PACK_KEYS = frozenset({"title", "jurisdiction", "effective_from"})
 RULE_KEYS = frozenset(

@@ -26,6 +26,19 @@ STATISTICS = {
         "бұрын болмаған мән (жаңалығы)", "небывалое значение (новизна)", "not seen before (novelty)"
     ),
     "stuck": Text("мән өзгермеген уақыт", "значение не менялось", "value unchanged for"),
+    "frozen": Text(
+        "әдеттегіден неше есе ұзақ өзгеріссіз", "стоит дольше обычного, раз", "at rest, times usual"
+    ),
+    "leap": Text("аспап жылдамдығынан неше есе", "быстрее прибора, раз", "speed, times the instrument's"),
+    "coverage-15min": Text(
+        "15 минуттың өлшенген үлесі", "измеренная доля 15 мин", "share of 15 min measured"
+    ),
+    "coverage-8h": Text("8 сағаттың өлшенген үлесі", "измеренная доля 8 ч", "share of 8 h measured"),
+    "coverage-shift": Text("ауысымның өлшенген үлесі", "измеренная доля смены", "share of shift measured"),
+    "ambient": Text("фон", "фон", "ambient"),
+    "above-ambient": Text("фоннан жоғары", "выше фона", "above ambient"),
+    "noise-dose-5db": Text("шу дозасы (5 дБ)", "доза шума (5 дБ)", "noise dose (5 dB)"),
+    "noise-dose-3db": Text("шу дозасы (3 дБ)", "доза шума (3 дБ)", "noise dose (3 dB)"),
     "gap": Text("сигнал жоқ уақыт", "нет сигнала", "no signal for"),
     "forecast": Text("жақында күтілетін мән", "ожидается вскоре", "expected soon"),
     "wear": Text("бастапқы деңгейден өзгерістер", "изменений против исходного", "changes over its baseline"),
@@ -38,6 +51,13 @@ UNITS = {
     "range": "1",
     "sentinel": "1",
     "novelty": "1",
+    "frozen": "1",
+    "leap": "1",
+    "coverage-15min": "1",
+    "coverage-8h": "1",
+    "coverage-shift": "1",
+    "noise-dose-5db": "%",
+    "noise-dose-3db": "%",
     "stuck": "s",
     "gap": "s",
     "wear": "1",

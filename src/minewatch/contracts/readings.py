@@ -30,6 +30,7 @@ class Quality(IntEnum):
     UNCERTAIN_RANGE = 65  # outside the instrument's range: shown and checked against limits, fed to no model
     UNCERTAIN_STUCK = 66
     UNCERTAIN_CLOCK = 67
+    UNCERTAIN_RATE = 68  # faster than the instrument can move
     BAD = 128
     BAD_SENTINEL = 129
     BAD_NOT_A_NUMBER = 130

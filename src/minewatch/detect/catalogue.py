@@ -21,7 +21,7 @@ class Parameter:
 
     name: str
     unit: str
-    default: float | tuple[float, ...]
+    default: float | tuple[float, ...] | dict[str, float]
     meaning: str
 
 
@@ -63,6 +63,15 @@ _UNITS = {
     "neighbour_rise_pct": "% CH4",
     "air_least_m_s": "m/s",
     "pressure_hpa": "hPa",
+    "frozen_least_readings": "readings",
+    "frozen_warm_up_rests": "rests",
+    "fastest": "{unit}/s",
+    "ambient_memory_h": "h",
+    "ambient_free_h": "h",
+    "ambient_rise": "{unit}/h",
+    "noise_5db_criterion": "dBA",
+    "noise_5db_threshold": "dBA",
+    "noise_3db_criterion": "dBA",
 }
 
 
@@ -70,7 +79,10 @@ def _parameters(*names: str) -> tuple[Parameter, ...]:
     fields = DetectSettings.model_fields
     return tuple(
         Parameter(
-            n, _UNITS.get(n, "s" if n.endswith("_s") else "1"), fields[n].default, str(fields[n].description)
+            n,
+            _UNITS.get(n, "s" if n.endswith("_s") else "1"),
+            fields[n].get_default(call_default_factory=True),
+            str(fields[n].description),
         )
         for n in names
     )
@@ -245,6 +257,123 @@ DETECTORS: tuple[Detector, ...] = (
         ),
         "1",
         _parameters("wear_baseline_s"),
+    ),
+    Detector(
+        14,
+        "frozen",
+        Text(kk="Қатып қалған", ru="Застыло", en="Frozen"),
+        Text(
+            kk="Мән осы нүкте үшін әдеттегіден неше есе ұзақ өзгермей тұр; 1-ден бастап сенімсіз.",
+            ru="Во сколько раз дольше обычного для этой точки стоит значение; от 1 — сомнительно.",
+            en="How many times longer than what is usual for it the value has rested; from 1 on doubtful.",
+        ),
+        "1",
+        _parameters(
+            "frozen_factor",
+            "frozen_least_s",
+            "frozen_least_readings",
+            "frozen_warm_up_rests",
+            "frozen_fade_s",
+            "frozen_growth",
+            "saturated_after_s",
+            "stuck_after_s",
+        ),
+    ),
+    Detector(
+        15,
+        "leap",
+        Text(kk="Мүмкін емес секіріс", ru="Невозможный скачок", en="Impossible leap"),
+        Text(
+            kk="Мән аспап мүмкіндігінен неше есе тез өзгерді; 1-ден жоғары — мүмкін емес.",
+            ru="Во сколько раз быстрее, чем может прибор, изменилось значение; больше 1 — невозможно.",
+            en="How many times faster than its instrument can move the value moved; above 1 is impossible.",
+        ),
+        "1",
+        _parameters("fastest"),
+    ),
+    Detector(
+        16,
+        "coverage-15min",
+        Text(kk="15 минуттың өлшенген үлесі", ru="Измеренная доля 15 минут", en="Coverage of 15 minutes"),
+        Text(
+            kk="Соңғы 15 минуттың қандай үлесі өлшенді.",
+            ru="Какая доля последних 15 минут измерена.",
+            en="Which share of the last 15 minutes was measured.",
+        ),
+        "1",
+        _parameters("default_interval_s"),
+    ),
+    Detector(
+        17,
+        "coverage-8h",
+        Text(kk="8 сағаттың өлшенген үлесі", ru="Измеренная доля 8 часов", en="Coverage of 8 hours"),
+        Text(
+            kk="Соңғы 8 сағаттың қандай үлесі өлшенді.",
+            ru="Какая доля последних 8 часов измерена.",
+            en="Which share of the last 8 hours was measured.",
+        ),
+        "1",
+        _parameters("default_interval_s"),
+    ),
+    Detector(
+        18,
+        "coverage-shift",
+        Text(kk="Ауысымның өлшенген үлесі", ru="Измеренная доля смены", en="Coverage of the shift"),
+        Text(
+            kk="Ауысым басынан бергі уақыттың қандай үлесі өлшенді.",
+            ru="Какая доля времени с начала смены измерена.",
+            en="Which share of the shift so far was measured.",
+        ),
+        "1",
+        _parameters("utc_offset_h", "shift_starts_h", "default_interval_s"),
+    ),
+    Detector(
+        19,
+        "ambient",
+        Text(kk="Фон", ru="Фон", en="Ambient"),
+        Text(
+            kk="Ауа ағынындағы газдың әдеттегі деңгейі (фоны), сағат сайын жазылады.",
+            ru="Обычный уровень (фон) газа в струе воздуха, записывается каждый час.",
+            en="The usual level of a gas in its air course, recorded every hour.",
+        ),
+        "{unit}",
+        _parameters("ambient_memory_h", "ambient_free_h", "ambient_rise", "ambient_least_s"),
+    ),
+    Detector(
+        20,
+        "above-ambient",
+        Text(kk="Фоннан жоғары", ru="Выше фона", en="Above ambient"),
+        Text(
+            kk="Көрсеткіш ауа ағынының фонынан қаншаға жоғары.",
+            ru="На сколько показание выше фона струи воздуха.",
+            en="How far the reading lies above the ambient of its air course.",
+        ),
+        "{unit}",
+        _parameters("ambient_memory_h", "ambient_free_h", "ambient_rise", "ambient_least_s"),
+    ),
+    Detector(
+        21,
+        "noise-dose-5db",
+        Text(kk="Шу дозасы, 5 дБ", ru="Доза шума, 5 дБ", en="Noise dose, 5 dB exchange"),
+        Text(
+            kk="Ауысымның шу дозасы, пайызбен; әр 5 дБ рұқсат етілген уақытты екі есе азайтады.",
+            ru="Доза шума за смену, в процентах; каждые 5 дБ допустимое время вдвое меньше.",
+            en="Noise dose of the shift, in per cent; each 5 dB halve the time allowed.",
+        ),
+        "%",
+        _parameters("noise_5db_criterion", "noise_5db_threshold", "utc_offset_h", "shift_starts_h"),
+    ),
+    Detector(
+        22,
+        "noise-dose-3db",
+        Text(kk="Шу дозасы, 3 дБ", ru="Доза шума, 3 дБ", en="Noise dose, 3 dB exchange"),
+        Text(
+            kk="Ауысымның шу дозасы, пайызбен; әр 3 дБ рұқсат етілген уақытты екі есе азайтады.",
+            ru="Доза шума за смену, в процентах; каждые 3 дБ допустимое время вдвое меньше.",
+            en="Noise dose of the shift, in per cent; each 3 dB halve the time allowed.",
+        ),
+        "%",
+        _parameters("noise_3db_criterion", "utc_offset_h", "shift_starts_h"),
     ),
 )
 

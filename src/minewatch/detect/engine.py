@@ -31,7 +31,7 @@ from minewatch.detect import state as rows
 from minewatch.detect.catalogue import DETECTORS
 from minewatch.detect.kernels.gap import sweep
 from minewatch.detect.kernels.jit import WHY_NO_CACHE
-from minewatch.detect.kernels.layout import GAP, LIMIT, NONE, SCORE, TRANSITION, Rows
+from minewatch.detect.kernels.layout import GAP, LIMIT, NONE, SCORE, TRANSITION, Rows, State
 from minewatch.detect.kernels.walk import walk
 from minewatch.detect.settings import DetectSettings
 from minewatch.detect.trials import Trials
@@ -67,6 +67,11 @@ class Engine:
     def points(self) -> Sequence[PointInfo]:
         """The points in the order of their ids."""
         return self._points
+
+    @property
+    def state(self) -> State:
+        """Everything that is remembered, for those who look at many points at once; not to be written."""
+        return self._state
 
     def add_points(self, points: Sequence[PointInfo]) -> None:
         """Give the points the next dense ids."""

@@ -19,7 +19,22 @@ from minewatch.detect.settings import DetectSettings
 from minewatch.errors import ConfigError
 
 # The statistic at which the score is 0.5, and after an alarm so many readings without another one.
-THRESHOLDS = {"range": 0.5, "sentinel": 0.5, "stuck": 3600.0, "gap": 60.0, "novelty": 1.0}
+THRESHOLDS = {
+    "range": 0.5,
+    "sentinel": 0.5,
+    "stuck": 3600.0,
+    "gap": 60.0,
+    "frozen": 1.0,
+    "leap": 1.0,
+    "novelty": 1.0,
+}
+# a series has no quantity: what makes these detectors speak
+QUANTITIES = {
+    "ambient": "carbon_monoxide",
+    "above-ambient": "carbon_monoxide",
+    "noise-dose-5db": "noise",
+    "noise-dose-3db": "noise",
+}
 GATES = {"ewma": 100, "cusum": 100}
 # A series is counted in rows, whatever its rate: times that live data must last are none here.
 OF_SERIES = {"novelty_memory_s": 0.0, "novelty_warm_up_s": 0.0, "novelty_gate_s": 0.0}
@@ -112,16 +127,16 @@ def _call(name: str, parameters: Mapping[str, str | float]) -> _Call:
     gate = _number(parameters, "gate", GATES.get(name, 0))
     if not 0 <= gate < 1e12:
         raise ConfigError(f"{gate} does not fit", where="--set gate", mend="Give readings, 0 or more.")
-    return _Call(settings, _point(parameters), threshold, int(gate))
+    return _Call(settings, _point(parameters, QUANTITIES.get(name, "value")), threshold, int(gate))
 
 
-def _point(parameters: Mapping[str, str | float]) -> PointInfo:
+def _point(parameters: Mapping[str, str | float], quantity: str) -> PointInfo:
     raw = str(parameters.get("sentinels", ""))
     sentinels = tuple(
         _number({"sentinels": part}, "sentinels", 0.0) for part in raw.split(",") if part.strip()
     )
     return PointInfo(
-        "series", "", "", "", "", "value", "1", "",
+        "series", "", "", "", "", quantity, "1", "",
         low=_number(parameters, "low", -math.inf),
         high=_number(parameters, "high", math.inf),
         resolution=_number(parameters, "resolution", 0.0),
@@ -140,4 +155,6 @@ def _number(parameters: Mapping[str, str | float], key: str, default: float) -> 
 
 
 def _listed(key: str, value: str | float) -> object:
+    if key == "fastest":  # a series has one quantity
+        return {"value": value}
     return [part.strip() for part in str(value).split(",")] if key == "shift_starts_h" else value

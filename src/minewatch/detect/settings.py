@@ -47,9 +47,81 @@ class DetectSettings(BaseModel):
         description="The window of the rate of rise; at least six intervals of the point.",
     )
     stuck_after_s: float = Field(
+        default=86400.0,
+        gt=0,
+        description="Unchanged for so many seconds is uncertain, until the point's usual rests are known.",
+    )
+    frozen_factor: float = Field(
+        default=3.0,
+        gt=1,
+        description="A rest of so many times the longest usual one of the point is frozen.",
+    )
+    frozen_least_s: float = Field(
+        default=3600.0,
+        gt=0,
+        description="No rest shorter than this is frozen.",
+    )
+    frozen_least_readings: int = Field(
+        default=60,
+        ge=2,
+        description="No rest of fewer readings is frozen.",
+    )
+    frozen_warm_up_rests: int = Field(
+        default=200,
+        ge=1,
+        description="Rests that a point must have shown before its own are what is usual.",
+    )
+    frozen_fade_s: float = Field(
+        default=2_592_000.0,
+        gt=0,
+        description="How long a long rest is remembered.",
+    )
+    frozen_growth: float = Field(
+        default=1.2,
+        ge=1,
+        description="One rest teaches at most so many times what was usual.",
+    )
+    saturated_after_s: float = Field(
         default=14400.0,
         gt=0,
-        description="A reading that has not changed for so many seconds is uncertain.",
+        description="Unchanged for so long at the stop of an instrument that saturates is uncertain.",
+    )
+    fastest: dict[str, float] = Field(
+        default_factory=dict,
+        description="The most that points of a quantity can move, in units a second; others as built in.",
+    )
+    ambient_memory_h: float = Field(
+        default=168.0,
+        ge=1,
+        description="Hours that the ambient of a gas is the mean of.",
+    )
+    ambient_free_h: float = Field(
+        default=24.0,
+        ge=0,
+        description="Hours in which the ambient is first found, without a cap.",
+    )
+    ambient_rise: float = Field(
+        default=0.02,
+        ge=0,
+        description="The most the ambient rises in an hour after that, in the unit of the gas.",
+    )
+    ambient_least_s: float = Field(
+        default=1800.0,
+        gt=0,
+        le=3600,
+        description="An hour measured for less than this does not move the ambient.",
+    )
+    noise_5db_criterion: float = Field(
+        default=90.0,
+        description="The level that is a full dose in 8 hours by the 5 dB exchange.",
+    )
+    noise_5db_threshold: float = Field(
+        default=80.0,
+        description="Levels below this add nothing by the 5 dB exchange.",
+    )
+    noise_3db_criterion: float = Field(
+        default=80.0,
+        description="The level that is a full dose in 8 hours by the 3 dB exchange.",
     )
     memory_readings: int = Field(
         default=600,
@@ -192,6 +264,13 @@ class DetectSettings(BaseModel):
         description="Measured time that a machine's wear baseline is learned from.",
     )
     test_gas: TestGasSettings = TestGasSettings()
+
+    @field_validator("fastest")
+    @classmethod
+    def _above_zero(cls, fastest: dict[str, float]) -> dict[str, float]:
+        if any(not speed > 0 for speed in fastest.values()):
+            raise ValueError("a speed must be above 0; write inf for no bound")
+        return fastest
 
     @field_validator("shift_starts_h")
     @classmethod

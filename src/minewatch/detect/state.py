@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minewatch.contracts import I8, PointInfo
+from minewatch.detect import instruments
 from minewatch.detect.kernels.forecast import FORECAST
 from minewatch.detect.kernels.layout import (
     LAYOUT,
@@ -34,7 +35,7 @@ from minewatch.errors import StoreError
 MAGIC = b"minewatch detect\n"
 DIGEST_BYTES = 32
 HEAD = struct.Struct("<II")  # layout version, length of the description that follows
-KEPT = ("track", "shift", "rise", "stel", "twa", "novel")  # of a point's row; the rest is what its birth says
+KEPT = ("track", "shift", "rise", "stel", "twa", "runs", "ambient", "dose", "novel")
 CHART = ("mean", "variance", "high", "low", "seen", "lag", "echo")
 MEND = "Delete the file: detectors start anew and are judging again after their warm-up."
 
@@ -50,6 +51,10 @@ def empty(capacity: int, sentinels: int = 1) -> State:
         ("shift", "end_ns"),
         ("stel", "slot"),
         ("twa", "slot"),
+        ("runs", "since_ns"),
+        ("runs", "last_ns"),
+        ("ambient", "hour"),
+        ("dose", "start_ns"),
     ):
         point[row][name] = NONE
     single = np.float32
@@ -98,6 +103,8 @@ def describe(state: State, p: int, info: PointInfo, settings: DetectSettings) ->
     row = state.point[p]
     row["low"], row["high"], row["half_step"] = low, high, info.resolution / 2
     row["hold_ns"], row["rate_window_ns"] = round(interval_s * 1e9), round(window_s * 1e9)
+    row["fastest"] = instruments.fastest(info, settings.fastest)
+    row["wet"], row["kind"] = instruments.wet(info), instruments.kind(info)
     state.sentinel[p] = np.nan
     state.sentinel[p, : len(info.sentinels)] = info.sentinels
     span = high - low
@@ -127,6 +134,20 @@ def parameters(settings: DetectSettings) -> Parameters:
         shift_offset_ns=round(settings.utc_offset_h * 3600e9),
         shift_starts_ns=np.array([round(h * 3600e9) for h in settings.shift_starts_h], np.int64),
         shift_least_s=float(settings.shift_least_s),
+        frozen_factor=float(settings.frozen_factor),
+        frozen_least_s=float(settings.frozen_least_s),
+        frozen_least_readings=float(settings.frozen_least_readings),
+        frozen_warm_up=float(settings.frozen_warm_up_rests),
+        frozen_fade_s=float(settings.frozen_fade_s),
+        frozen_growth=float(settings.frozen_growth),
+        saturated_after_s=float(settings.saturated_after_s),
+        ambient_memory_h=float(settings.ambient_memory_h),
+        ambient_free_h=float(settings.ambient_free_h),
+        ambient_rise=float(settings.ambient_rise),
+        ambient_least_s=float(settings.ambient_least_s),
+        noise_5db_criterion=float(settings.noise_5db_criterion),
+        noise_5db_threshold=float(settings.noise_5db_threshold),
+        noise_3db_criterion=float(settings.noise_3db_criterion),
         memory=float(settings.memory_readings),
         warm_up=float(settings.warm_up_readings),
         clip=float(settings.clip_sigmas),

@@ -23,6 +23,13 @@ SETTINGS = DetectSettings(
     novelty_floor_steps=5,
     forecast_horizon_s=20,
     wear_baseline_s=30,
+    frozen_least_s=20,
+    frozen_least_readings=3,
+    frozen_warm_up_rests=5,
+    saturated_after_s=30,
+    ambient_least_s=10,
+    ambient_memory_h=5,
+    ambient_free_h=1,
 )
 
 

@@ -36,12 +36,22 @@ def test_ids_and_names_are_a_promise():
         "novelty",
         "forecast",
         "wear",
+        "frozen",
+        "leap",
+        "coverage-15min",
+        "coverage-8h",
+        "coverage-shift",
+        "ambient",
+        "above-ambient",
+        "noise-dose-5db",
+        "noise-dose-3db",
     )
     assert [d.id for d in DETECTORS] == list(range(layout.DETECTORS))
     assert [index(name) for name in NAMES] == list(range(layout.DETECTORS))
-    names = [n.replace("-", "_").replace("twa_8h", "twa_8h").upper() for n in NAMES]
-    codes = {"RATE_OF_RISE": "RATE", "FORECAST": "FORESEEN", "WEAR": "WORN"}
-    assert [getattr(layout, codes.get(n, n)) for n in names] == list(range(layout.DETECTORS))
+    codes = {"RATE_OF_RISE": "RATE", "FORECAST": "FORESEEN", "AMBIENT": "AMBIENT_LEVEL", "WEAR": "WORN"}
+    names = [n.replace("-", "_").upper() for n in NAMES]
+    names = [codes.get(n, n).replace("COVERAGE", "COVER").replace("NOISE_DOSE", "DOSE") for n in names]
+    assert [getattr(layout, n) for n in names] == list(range(layout.DETECTORS))
 
 
 def test_the_kernels_use_the_codes_of_the_contract():
@@ -51,6 +61,7 @@ def test_the_kernels_use_the_codes_of_the_contract():
         "UNCERTAIN_RANGE",
         "UNCERTAIN_STUCK",
         "UNCERTAIN_CLOCK",
+        "UNCERTAIN_RATE",
         "BAD",
         "BAD_SENTINEL",
         "BAD_NOT_A_NUMBER",
@@ -75,7 +86,7 @@ def test_every_detector_is_told_in_three_languages(detector):
         assert re.search("[а-я]", text.ru)
     for parameter in detector.parameters:
         fields = DetectSettings.model_fields | TestGasSettings.model_fields
-        assert parameter.default == fields[parameter.name].default
+        assert parameter.default == fields[parameter.name].get_default(call_default_factory=True)
         assert parameter.meaning
         assert parameter.unit
 

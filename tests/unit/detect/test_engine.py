@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from minewatch.contracts import Quality, ReadingBatch
+from minewatch.detect.catalogue import DETECTORS
 from minewatch.detect.engine import Engine
 from minewatch.detect.kernels import walk as walk_module
 from minewatch.errors import ConfigError, NotFound
@@ -272,7 +273,7 @@ def test_an_unknown_point_is_refused_before_anything_moves(engine):
     ("row", "what"),
     [
         ((5, 9, 0, 1.0), "point"),
-        ((5, 0, 99, 1.0), "detector"),
+        ((5, 0, len(DETECTORS), 1.0), "detector"),
         ((5, 0, 0, 1.0, 4), "comparison"),
         ((5, 0, 0, math.nan), "threshold"),
         ((5, 0, 0, 1.0, 0, -1.0), "deadband"),

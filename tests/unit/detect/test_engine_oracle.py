@@ -1,6 +1,7 @@
 """The whole engine against the plain-Python point, on whatever rows come."""
 
 import math
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +30,7 @@ RULES = [
     (14, 13, 1.0, 0, 0.1, 0, 0),
 ]
 TOLERANCE = [0.0, 1e-7, 1e-7, 1e-7, 1e-7, 1e-4, 1e-4, 0.0, 0.0, 1e-9, 1e-9, 1e-6, 1e-7, 1e-7]
+TOLERANCE += [1e-9, 1e-9, 1e-7, 1e-7, 1e-7, 1e-9, 1e-9, 1e-9, 1e-9]
 
 
 def _plain_rules():
@@ -39,23 +41,34 @@ def _plain_rules():
     ]
 
 
-def _engine():
+def _engine(quantity="methane", unit="% CH4"):
     engine = Engine(SETTINGS)
-    engine.add_points([point("other"), point("ours")])
+    engine.add_points([point("other"), replace(point("ours"), quantity=quantity, unit=unit)])
     engine.set_limits(limits(*((key, 1, *rest) for key, *rest in RULES)))
     return engine
 
 
+KINDS = {
+    "methane": {},
+    "carbon_monoxide": {},
+    "noise": {},
+    "humidity": {"wet": 39.8, "fastest": 20.0},
+}
+
+
 @examples
 @given(
-    series(max_size=60), st.lists(st.sampled_from([0, 0, 0, 0, 64, 67, 128, 131]), min_size=60, max_size=60)
+    st.sampled_from(sorted(KINDS)),
+    series(max_size=60),
+    st.lists(st.sampled_from([0, 0, 0, 0, 64, 67, 128, 131]), min_size=60, max_size=60),
 )
-def test_the_engine_says_what_plain_python_says(data, given_qualities):
+def test_the_engine_says_what_plain_python_says(quantity, data, given_qualities):
     """Quality, every statistic and every transition agree with the oracle, row by row."""
     rows = list(zip(data[0], data[1], given_qualities[: len(data[0])], strict=True))
     info = {"low": 0.0, "high": 40.0, "sentinels": (-2.0,), "interval_s": 5.0, "resolution": 0.01}
+    info |= {"quantity": quantity, **KINDS[quantity]}
     qualities, table, expected = oracle.judge(rows, info, SETTINGS.model_dump(), _plain_rules())
-    findings, statistics = _engine().statistics(batch([(1, *row) for row in rows]))
+    findings, statistics = _engine(quantity, "%").statistics(batch([(1, *row) for row in rows]))
     assert findings.quality.tolist() == qualities
     for got, wanted in zip(statistics.tolist(), table, strict=True):
         for g, w, tolerance in zip(got, wanted, TOLERANCE, strict=True):

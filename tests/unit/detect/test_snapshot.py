@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from kernels.series import examples, series
 from minewatch.detect.engine import Engine
+from minewatch.detect.kernels.layout import LAYOUT
 from minewatch.errors import StoreError
 from unit.detect.mine import SETTINGS, START, S, batch, limits, point, told
 
@@ -115,7 +116,7 @@ def test_another_layout_is_named():
     """A snapshot of another version says which, and which one is written here."""
     data = bytearray(_engine().snapshot())
     data[data.index(b"\n") + 1] = 99
-    with pytest.raises(StoreError, match="layout 99, this minewatch writes 3"):
+    with pytest.raises(StoreError, match=f"layout 99, this minewatch writes {LAYOUT}"):
         _engine().restore(bytes(data))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from .jit import kernel
 from .layout import Row
 
+LOUDEST = 194.0  # dB: no sound in air is louder
 ALLOWED_S = 28_800.0  # eight hours at the criterion level are 100 %
 
 
@@ -15,7 +16,7 @@ def allowed_share(level: float, criterion: float, exchange: float, threshold: fl
     """Return which share of a dose an 8-hour day at this level is: 2^((L - criterion) / exchange)."""
     if level < threshold:
         return 0.0
-    return float(2.0 ** ((level - criterion) / exchange))
+    return float(2.0 ** ((min(level, LOUDEST) - criterion) / exchange))
 
 
 @kernel

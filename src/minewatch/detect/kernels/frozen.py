@@ -21,7 +21,7 @@ def usual(runs: Row, ended: bool, factor: float, least_s: float, first_s: float,
     if runs["learned"] < warm_up:
         return first_s
     longest = runs["at_end"] if ended else runs["within"]
-    return max(factor * longest, least_s)
+    return float(max(factor * longest, least_s))
 
 
 @kernel
@@ -81,7 +81,7 @@ def frozen(
     if value >= wet:
         return rest / wet_s
     allowed = usual(runs, ended, factor, least_s, first_s, warm_up)
-    return min(rest / allowed, runs["readings"] / least_readings)
+    return float(min(rest / allowed, runs["readings"] / least_readings))
 
 
 @kernel

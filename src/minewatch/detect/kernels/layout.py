@@ -15,21 +15,27 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-LAYOUT = 3
+LAYOUT = 4
 NONE = -(2**63)  # a time that never was
 
 VALUE, MEAN_15MIN, TWA_8H, SHIFT_MEAN, RATE, EWMA, CUSUM, RANGE, SENTINEL, STUCK, GAP = range(11)
 NOVELTY, FORESEEN, WORN = range(11, 14)
-DETECTORS = 14
+FROZEN, LEAP, COVER_15MIN, COVER_8H, COVER_SHIFT, AMBIENT_LEVEL, ABOVE_AMBIENT, DOSE_5DB, DOSE_3DB = range(
+    14, 23
+)
+DETECTORS = 23
 
 UNCERTAIN = 64  # from here on; below it good, whatever the reason
 UNCERTAIN_RANGE = 65
 UNCERTAIN_STUCK = 66
 UNCERTAIN_CLOCK = 67
+UNCERTAIN_RATE = 68
 BAD = 128
 BAD_SENTINEL = 129
 BAD_NOT_A_NUMBER = 130
 BAD_NO_SIGNAL = 131
+
+HAS_AMBIENT, IS_NOISE, RESTS = 1, 2, 4  # kinds of a point, added up
 
 STEL_BUCKET_NS = 15_000_000_000
 STEL_BUCKETS = 60
@@ -110,7 +116,7 @@ RUNS = np.dtype(
     ]
 )
 AMBIENT = np.dtype([("hour", "i8"), ("sum", "f8"), ("weight", "f8"), ("level", "f8"), ("hours", "f8")])
-DOSE = np.dtype([("sum", "f8", (2,)), ("rest", "f8", (2,))])
+DOSE = np.dtype([("start_ns", "i8"), ("sum", "f8", (2,)), ("rest", "f8", (2,))])
 DRIFT = np.dtype([("learned", "f8"), ("mean", "f8"), ("squares", "f8"), ("now", "f8")])
 RESPONSE = np.dtype(
     [("events", "f8"), ("ss", "f8"), ("sr", "f8"), ("rr", "f8"), ("now_ss", "f8"), ("now_sr", "f8")]
@@ -121,6 +127,9 @@ POINT = np.dtype(
         ("high", "f8"),
         ("half_step", "f8"),
         ("hold_ns", "i8"),
+        ("fastest", "f8"),  # units a second
+        ("wet", "f8"),  # from here on the instrument is saturated
+        ("kind", "i8"),
         ("rate_window_ns", "i8"),
         ("least_range", "f8"),
         ("track", TRACK),
@@ -129,6 +138,9 @@ POINT = np.dtype(
         ("stel", window_of(STEL_BUCKETS)),
         ("twa", window_of(TWA_BUCKETS)),
         ("novel", NOVEL),
+        ("runs", RUNS),
+        ("ambient", AMBIENT),
+        ("dose", DOSE),
     ]
 )
 LIMIT = np.dtype(
@@ -190,6 +202,20 @@ class Parameters(NamedTuple):
     shift_offset_ns: int
     shift_starts_ns: NDArray[np.int64]  # local times of day, ascending
     shift_least_s: float
+    frozen_factor: float
+    frozen_least_s: float
+    frozen_least_readings: float
+    frozen_warm_up: float
+    frozen_fade_s: float
+    frozen_growth: float
+    saturated_after_s: float
+    ambient_memory_h: float
+    ambient_free_h: float
+    ambient_rise: float
+    ambient_least_s: float
+    noise_5db_criterion: float
+    noise_5db_threshold: float
+    noise_3db_criterion: float
     memory: float
     warm_up: float
     clip: float

@@ -5,23 +5,38 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from .ambient import ambient
 from .change import learn
+from .dose import dose
 from .forecast import foresee
+from .frozen import frozen, leap
 from .gap import note_silence, silence
 from .jit import kernel
 from .layout import (
+    ABOVE_AMBIENT,
+    AMBIENT_LEVEL,
     BAD,
     BAD_NO_SIGNAL,
+    COVER_8H,
+    COVER_15MIN,
+    COVER_SHIFT,
     CUSUM,
     DETECTORS,
+    DOSE_3DB,
+    DOSE_5DB,
     EWMA,
     FORESEEN,
+    FROZEN,
     GAP,
+    HAS_AMBIENT,
+    IS_NOISE,
+    LEAP,
     MEAN_15MIN,
     NONE,
     NOVELTY,
     RANGE,
     RATE,
+    RESTS,
     SENTINEL,
     SHIFT_MEAN,
     STEL_BUCKET_NS,
@@ -33,6 +48,7 @@ from .layout import (
     UNCERTAIN,
     UNCERTAIN_CLOCK,
     UNCERTAIN_RANGE,
+    UNCERTAIN_RATE,
     UNCERTAIN_STUCK,
     VALUE,
     WORN,
@@ -54,19 +70,34 @@ TWA_S = TWA_BUCKETS * TWA_BUCKET_NS / 1e9
 
 
 @kernel
-def mean_15min(window: Row, x: float, begin: int, t: int, coverage: float) -> float:
-    """Let x cover (begin, t] and return the mean of 15 minutes, NaN below the coverage."""
+def mean_15min(window: Row, x: float, begin: int, t: int, coverage: float) -> tuple[float, float]:
+    """Let x cover (begin, t]; return the mean of 15 minutes, NaN below the coverage, and what is covered."""
     total, weight = cover(window, x, begin, t, STEL_BUCKET_NS, STEL_BUCKETS)
     if weight > 0.0 and weight + 1e-6 >= coverage * STEL_S:
-        return total / weight
-    return np.nan
+        return total / weight, weight / STEL_S
+    return np.nan, weight / STEL_S
 
 
 @kernel
-def twa_8h(window: Row, x: float, begin: int, t: int) -> float:
-    """Let x cover (begin, t] and return value x time of 8 hours over 8 hours, sampled or not."""
+def twa_8h(window: Row, x: float, begin: int, t: int) -> tuple[float, float]:
+    """Let x cover (begin, t]; return value x time of 8 hours over 8 hours, and the share that is covered."""
     total, weight = cover(window, x, begin, t, TWA_BUCKET_NS, TWA_BUCKETS)
-    return total / TWA_S if weight > 0.0 else np.nan
+    return (total / TWA_S if weight > 0.0 else np.nan), weight / TWA_S
+
+
+@kernel
+def noise_dose(row: Row, start: int, x: float, begin: int, t: int, par: Parameters) -> tuple[float, float]:
+    """Let level x cover (begin, t] of the shift that began at ``start``; return both doses in per cent."""
+    if row["start_ns"] != start:
+        row["start_ns"] = start
+        for k in range(2):
+            row["sum"][k] = 0.0
+            row["rest"][k] = 0.0
+    seconds = float(t - max(begin, start)) / 1e9
+    return (
+        dose(row, 0, x, seconds, par.noise_5db_criterion, 5.0, par.noise_5db_threshold),
+        dose(row, 1, x, seconds, par.noise_3db_criterion, 3.0, -np.inf),
+    )
 
 
 @kernel
@@ -118,7 +149,7 @@ def walk(
     late = 0
     for i in range(begin, point.shape[0]):
         p = point[i]
-        if moved + 2 * (first[p + 1] - first[p]) > transitions.shape[0] or scored + 3 > scores.shape[0]:
+        if moved + 2 * (first[p + 1] - first[p]) > transitions.shape[0] or scored + 4 > scores.shape[0]:
             return i, moved, scored, late
         t = ts_ns[i]
         x = value[i]
@@ -152,16 +183,47 @@ def walk(
             if q < BAD:
                 hold = r["hold_ns"]
                 stat[STUCK] = unchanged(track, x, t, r["half_step"], hold, last)
-                if q < UNCERTAIN and stat[STUCK] >= par.stuck_after_s:
+                runs = r["runs"]
+                stat[LEAP] = leap(
+                    runs["latest"], runs["last_ns"], x, t, r["fastest"], 2.0 * r["half_step"]
+                )  # fmt: skip
+                rest = frozen(
+                    runs, x, t, r["half_step"], r["wet"], hold, par.frozen_factor, par.frozen_least_s,
+                    par.frozen_least_readings, par.stuck_after_s, par.frozen_warm_up, par.frozen_fade_s,
+                    par.frozen_growth, par.saturated_after_s,
+                )  # fmt: skip
+                if not r["kind"] & RESTS:
+                    stat[FROZEN] = rest
+                if q < UNCERTAIN and stat[FROZEN] >= 1.0:
                     q = UNCERTAIN_STUCK
+                if q < UNCERTAIN and stat[LEAP] > 1.0:
+                    q = UNCERTAIN_RATE
                 a = t if last == NONE else t - min(t - last, hold)
                 within = min(max(x, r["low"]), r["high"])
-                stat[MEAN_15MIN] = mean_15min(r["stel"], within, a, t, par.coverage)
-                stat[TWA_8H] = twa_8h(r["twa"], within, a, t)
+                stat[MEAN_15MIN], stat[COVER_15MIN] = mean_15min(r["stel"], within, a, t, par.coverage)
+                stat[TWA_8H], stat[COVER_8H] = twa_8h(r["twa"], within, a, t)
                 stat[SHIFT_MEAN] = shift_mean(
                     r["shift"], within, a, t, par.shift_offset_ns, par.shift_starts_ns, par.coverage,
                     par.shift_least_s,
                 )  # fmt: skip
+                shift = r["shift"]
+                if t > shift["start_ns"]:
+                    stat[COVER_SHIFT] = shift["weight"] / (float(t - shift["start_ns"]) / 1e9)
+                if r["kind"] & IS_NOISE:
+                    stat[DOSE_5DB], stat[DOSE_3DB] = noise_dose(
+                        r["dose"], shift["start_ns"], within, a, t, par
+                    )
+                if r["kind"] & HAS_AMBIENT:
+                    hour = r["ambient"]["hour"]
+                    level = ambient(
+                        r["ambient"], x if q < UNCERTAIN else np.nan, a, t, par.ambient_memory_h,
+                        par.ambient_free_h, par.ambient_rise, par.ambient_least_s,
+                    )  # fmt: skip
+                    stat[AMBIENT_LEVEL] = level
+                    stat[ABOVE_AMBIENT] = x - level
+                    if hour != r["ambient"]["hour"] and not np.isnan(level):
+                        note_score(scores[scored], p, t, AMBIENT_LEVEL, level, np.inf)
+                        scored += 1
             if q < UNCERTAIN:
                 stat[RATE] = rate_of_rise(r["rise"], x, t, r["rate_window_ns"])
                 mean[p], variance[p], high[p], low[p], seen[p], lag[p], echo[p], z, cusum = learn(
