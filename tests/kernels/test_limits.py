@@ -13,9 +13,9 @@ from minewatch.detect.kernels.layout import LIMIT, NONE
 from oracles import limits as oracle
 
 
-def _machine(comparison=0, threshold=1.0, deadband=0.0, on_delay=0, off_delay=0):
+def _machine(comparison=0, threshold=1.0, deadband=0.0, on_delay=0, off_delay=0, need=1, of=1):
     limit = np.zeros(2, LIMIT)
-    limit[1] = (7, 0, 0, comparison, 0, threshold, deadband, on_delay, off_delay, NONE)
+    limit[1] = (7, 0, 0, comparison, 0, threshold, deadband, on_delay, off_delay, NONE, need, of, 0)
     return limit
 
 
@@ -58,6 +58,24 @@ def test_any_series(data, comparison, threshold, deadband, on_delay, off_delay):
         on_delay=on_delay,
         off_delay=off_delay,
     )
+
+
+@examples
+@given(series(), st.integers(0, 3), st.sampled_from([(1, 2), (2, 2), (2, 3), (5, 32)]))
+def test_some_of_the_last_readings(data, comparison, count):
+    """Some of the last readings agree with plain Python on whatever comes."""
+    need, of = count
+    _check(
+        *data, comparison=comparison, threshold=1.0, deadband=0.06, on_delay=0, off_delay=0, need=need, of=of
+    )
+
+
+def test_two_of_three_ignores_a_single_spike():
+    """One wild reading raises nothing, two of three do; it ends when fewer than two of three are over."""
+    values = [0.0, 5.0, 0.0, 0.0, 5.0, 0.0, 5.0, 0.0, 0.0, 0.0]
+    times = [START + i * S for i in range(len(values))]
+    found = _run(_machine(need=2, of=3), times, values)
+    assert [((t - START) // S, active) for t, _, active, _ in found] == [(6, True), (7, False)]
 
 
 def test_nan_never_clears():

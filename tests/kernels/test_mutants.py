@@ -25,7 +25,7 @@ def _limits(kernel):
             "off_delay": 3 * S,
         }
         limit = np.zeros(1, LIMIT)
-        limit[0] = (7, 0, 0, comparison, 0, 1.0, 0.25, 2 * S, 3 * S, NONE)
+        limit[0] = (7, 0, 0, comparison, 0, 1.0, 0.25, 2 * S, 3 * S, NONE, 1, 1, 0)
         values = [
             0.5,
             1.0,
@@ -53,6 +53,15 @@ def _limits(kernel):
             if since != NONE:
                 out.append((t, since, bool(limit[0]["active"]), value))
         assert out == limits_oracle.transitions(times, values, **rule)
+        for need, of in ((2, 3), (3, 3), (1, 2), (3, 5)):
+            limit[0] = (7, 0, 0, comparison, 0, 1.0, 0.25, 0, 0, NONE, need, of, 0)
+            some = {**rule, "on_delay": 0, "off_delay": 0, "need": need, "of": of}
+            out = []
+            for t, value in zip(times, values, strict=True):
+                since = kernel.judge(limit[0], value, t)
+                if since != NONE:
+                    out.append((t, since, bool(limit[0]["active"]), value))
+            assert out == limits_oracle.transitions(times, values, **some)
 
 
 def _quality(kernel):
@@ -88,7 +97,12 @@ def _quality(kernel):
 @pytest.mark.parametrize(
     ("name", "check", "functions", "same"),
     [
-        ("limits", _limits, ("beyond", "judge"), ("since > t: edge",)),  # since = t either way
+        (
+            "limits",
+            _limits,
+            ("beyond", "enough", "judge"),
+            ("since > t: edge", "limit['of'] > 1: edge"),
+        ),  # the same either way
         ("quality", _quality, (), ()),
     ],
 )

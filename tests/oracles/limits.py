@@ -13,21 +13,20 @@ def _beyond(comparison, value, threshold):
     return value <= threshold
 
 
-def transitions(times, statistics, *, comparison, threshold, deadband, on_delay, off_delay):
+def transitions(times, statistics, *, comparison, threshold, deadband, on_delay, off_delay, need=1, of=1):
     """Return [(time, since, active, value)]; a NaN statistic holds everything as it is."""
     out = []
     active = False
+    last = []
     since = None
     inner = threshold - deadband if comparison in (0, 1) else threshold + deadband
     for t, value in zip(times, statistics, strict=True):
         if math.isnan(value):
             continue
-        if active:
-            wants = not _beyond(comparison, value, inner)
-            delay = off_delay
-        else:
-            wants = _beyond(comparison, value, threshold)
-            delay = on_delay
+        last.append(_beyond(comparison, value, inner if active else threshold))
+        over = sum(last[-of:]) >= need
+        wants = over != active
+        delay = off_delay if active else on_delay
         if not wants:
             since = None
             continue

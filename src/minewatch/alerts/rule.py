@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import date
+from statistics import NormalDist
 
 from minewatch.alerts import globs
 from minewatch.contracts import Comparison, PointInfo, Text
@@ -44,7 +45,9 @@ class Rule:
 
     ``threshold`` and ``deadband`` are in the unit of the statistic; ``intervals`` > 0 raises the threshold to
     that many normal intervals of a point (loss of signal); ``except_quantities`` leaves some out of a rule
-    about every quantity. ``page`` says whether a person is called.
+    about every quantity. ``need`` of the last ``of`` readings must be beyond. ``decision`` shifts the limit
+    by the ``uncertainty`` (one relative standard deviation of the statistic) at the ``confidence``: "surely"
+    beyond, or "possibly". ``page`` says whether a person is called.
     """
 
     id: str
@@ -67,6 +70,11 @@ class Rule:
     match: Match
     message: Text
     intervals: float = 0.0
+    need: int = 1
+    of: int = 1
+    decision: str = ""
+    uncertainty: float = 0.0
+    confidence: float = 0.95
     except_quantities: tuple[str, ...] = ()
     where: str = ""
 
@@ -86,7 +94,21 @@ class Rule:
 
     def threshold_at(self, point: PointInfo) -> float:
         """Return the threshold in force at a point."""
-        return max(self.threshold, self.intervals * point.interval_s) if self.intervals else self.threshold
+        if self.intervals:
+            return max(self.threshold, self.intervals * point.interval_s)
+        return self.decision_value()
+
+    def decision_value(self) -> float:
+        """Return the threshold that a measured value is compared with: threshold x (1 +- k x uncertainty).
+
+        k is the one-sided quantile of the normal distribution: 1.645 at 0.95. As 30 CFR 70 Table 70-1 does
+        with its excessive concentration values: 1.5 mg/m3 are exceeded for sure above 1.79.
+        """
+        if not self.decision:
+            return self.threshold
+        shift = NormalDist().inv_cdf(self.confidence) * self.uncertainty * abs(self.threshold)
+        above = self.comparison in (Comparison.ABOVE, Comparison.AT_OR_ABOVE)
+        return self.threshold + (shift if (self.decision == "surely") == above else -shift)
 
     def digest(self) -> str:
         """Return the version of what decides, 16 hex digits: a gateway with the same rule says the same."""

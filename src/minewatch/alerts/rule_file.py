@@ -33,7 +33,7 @@ PACK_KEYS = frozenset({"title", "jurisdiction", "effective_from"})
 RULE_KEYS = frozenset(
     {"id", "quantity", "unit", "detector", "comparison", "threshold", "deadband", "on_delay_s", "off_delay_s"}
     | {"intervals", "priority", "page", "jurisdiction", "citation", "status", "evidence", "effective_from"}
-    | {"match", "message", "except_quantities"}
+    | {"match", "message", "except_quantities", "count", "decision", "uncertainty", "confidence"}
 )
 MATCH_KEYS = frozenset({"zone", "place", "site", "metric"})
 ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -161,6 +161,8 @@ def _rule(table: _Table, detectors: Mapping[str, int]) -> Rule:
             f"{hint}Known detectors: {', '.join(detectors)}.",
         )
     quantity, unit = _quantity(table, detector)
+    need, of = _count(table, detector)
+    decision, uncertainty, confidence = _decision(table, detector)
     verified, evidence = _status(table)
     return Rule(
         id=rule_id,
@@ -174,6 +176,11 @@ def _rule(table: _Table, detectors: Mapping[str, int]) -> Rule:
         on_delay_s=table.number("on_delay_s", 0.0, low=0.0),
         off_delay_s=table.number("off_delay_s", 0.0, low=0.0),
         intervals=_intervals(table, detector),
+        need=need,
+        of=of,
+        decision=decision,
+        uncertainty=uncertainty,
+        confidence=confidence,
         except_quantities=_except(table, quantity),
         priority=_priority(table),
         page=_page(table),
@@ -206,6 +213,39 @@ def _intervals(table: _Table, detector: str) -> float:
         mend = f"It goes with {' and '.join(sorted(IN_SECONDS))} only."
         raise table.fail("intervals", f"says nothing for {detector}, which does not count seconds", mend)
     return intervals
+
+
+def _count(table: _Table, detector: str) -> tuple[int, int]:
+    value = table.tree.get("count", [1, 1])
+    mend = "Write count = [2, 3] for two of the last three readings; at most 32."
+    whole = isinstance(value, list) and len(value) == 2 and all(type(n) is int for n in value)
+    if not whole or not 1 <= value[0] <= value[1] <= 32:
+        raise table.fail("count", f"{value!r} is no count of readings", mend)
+    if value[1] > 1 and detector == "gap":
+        raise table.fail(
+            "count", "says nothing for gap, which is about readings that do not come", "Leave it out."
+        )
+    return value[0], value[1]
+
+
+def _decision(table: _Table, detector: str) -> tuple[str, float, float]:
+    if "decision" not in table.tree:
+        for key in ("uncertainty", "confidence"):
+            if key in table.tree:
+                raise table.fail(
+                    key, "says nothing without decision", 'Add decision = "surely" or "possibly".'
+                )
+        return "", 0.0, 0.95
+    decision = table.text("decision", 'Write "surely" or "possibly".')
+    if decision not in ("surely", "possibly"):
+        raise table.fail("decision", f"{decision!r} is no decision", 'Write "surely" or "possibly".')
+    if detector in IN_SECONDS:
+        raise table.fail("decision", f"says nothing for {detector}, which counts seconds", "Leave it out.")
+    uncertainty = table.number("uncertainty", low=0.0)
+    confidence = table.number("confidence", 0.95, low=0.5)
+    if uncertainty >= 1 or confidence >= 1:
+        raise table.fail("uncertainty", "is a share below 1, and confidence too", "Write 0.12 for 12 %.")
+    return decision, uncertainty, confidence
 
 
 def _except(table: _Table, quantity: str) -> tuple[str, ...]:

@@ -32,6 +32,8 @@ ROW = np.dtype(
         ("deadband", np.float64),
         ("on_delay_ns", np.int64),
         ("off_delay_ns", np.int64),
+        ("need", np.int32),
+        ("of", np.int32),
     ]
 )
 
@@ -122,6 +124,8 @@ def _row(key: int, rule: Rule, point: PointInfo) -> tuple[float, ...]:
         rule.deadband,
         round(rule.on_delay_s * NS_PER_S),
         round(rule.off_delay_s * NS_PER_S),
+        rule.need,
+        rule.of,
     )
 
 

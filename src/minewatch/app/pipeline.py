@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import structlog
@@ -435,7 +436,9 @@ def _open_alerts(records: RecordStore) -> Iterator[Alert]:
 
 
 def _rows_of(table: LimitTable, rows: B1) -> LimitTable:
-    return LimitTable(**{field.name: getattr(table, field.name)[rows] for field in fields(table)})
+    columns: dict[str, Any] = {field.name: getattr(table, field.name) for field in fields(table)}
+    taken: dict[str, Any] = {n: None if c is None else c[rows] for n, c in columns.items()}
+    return LimitTable(**taken)
 
 
 def _join_scores(scores: Sequence[ScoreBatch]) -> ScoreBatch:

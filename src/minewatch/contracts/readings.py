@@ -216,6 +216,8 @@ class LimitTable:
     deadband: F8
     on_delay_ns: I8
     off_delay_ns: I8
+    need: I4 | None = None  # readings beyond, of the last ``of``; None is 1 of 1
+    of: I4 | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,6 +169,7 @@ class Engine:
         """Let every limit of a point begin anew, inactive: there is a hole before its next reading."""
         limit = self._state.limit
         limit["since_ns"][limit["point"] == point] = NONE
+        limit["hits"][limit["point"] == point] = 0
         limit["active"][limit["point"] == point] = 0
 
     def last_ns(self) -> I8:
@@ -316,6 +317,8 @@ def _limit_rows(table: LimitTable, points: int) -> Rows:
     ):
         limit[name] = getattr(table, name)
     limit["since_ns"] = NONE
+    limit["need"] = 1 if table.need is None else table.need
+    limit["of"] = 1 if table.of is None else table.of
     gap = limit["detector"] == GAP
     wrong = {
         "its point is not known": (limit["point"] < 0) | (limit["point"] >= points),
@@ -326,6 +329,10 @@ def _limit_rows(table: LimitTable, points: int) -> Rows:
             np.isfinite(limit["deadband"]) & (limit["deadband"] >= 0)
         ),
         "a delay is negative": (limit["on_delay_ns"] < 0) | (limit["off_delay_ns"] < 0),
+        "readings needed must be 1 to all of the last 1 to 32": ~(
+            (limit["need"] >= 1) & (limit["need"] <= limit["of"]) & (limit["of"] <= 32)
+        ),
+        "a gap limit counts no readings": gap & (limit["of"] > 1),
         "a gap limit must be above a positive number of seconds": gap
         & ((limit["comparison"] > 1) | ~(limit["threshold"] > 0)),
     }
@@ -351,6 +358,8 @@ def _carry(limit: Rows, old: Rows, target: I8) -> None:
     known = (match["key"] == limit["key"]) & (target[match["point"]] == limit["point"])
     limit["active"][known] = match["active"][known]
     limit["since_ns"][known] = match["since_ns"][known]
+    same = known & (match["of"] == limit["of"])
+    limit["hits"][same] = match["hits"][same]
 
 
 def _transitions(parts: list[Rows]) -> Transitions:

@@ -30,6 +30,7 @@ UNITS = {
     "hydrogen_sulphide": "ppm",
     "hydrogen": "%",
     "dust": "mg/m³",
+    "noise": "dBA",
     "dust_pm10": "mg/m³",
     "dust_pm2_5": "mg/m³",
     "air_velocity": "m/s",

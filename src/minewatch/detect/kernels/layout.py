@@ -155,6 +155,12 @@ LIMIT = np.dtype(
         ("on_delay_ns", "i8"),
         ("off_delay_ns", "i8"),
         ("since_ns", "i8"),
+        (
+            "need",
+            "i4",
+        ),  # of the last ``of`` readings must be beyond; 1 of 1 is every limit but those that say so
+        ("of", "i4"),
+        ("hits", "i8"),  # the last ``of`` readings, a bit each, the newest lowest
     ]
 )
 TRANSITION = np.dtype([("key", "i8"), ("ts_ns", "i8"), ("since_ns", "i8"), ("active", "?"), ("value", "f8")])

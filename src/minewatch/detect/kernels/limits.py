@@ -21,11 +21,25 @@ def beyond(comparison: int, value: float, threshold: float) -> bool:
 
 
 @kernel
+def enough(limit: Row, hit: bool) -> bool:
+    """Note whether the newest reading is beyond; return whether ``need`` of the last ``of`` are."""
+    hits = (limit["hits"] << 1) & ((1 << limit["of"]) - 1)
+    if hit:
+        hits += 1
+    limit["hits"] = hits
+    count = 0
+    for k in range(limit["of"]):
+        count += (hits >> k) & 1
+    return bool(count >= limit["need"])
+
+
+@kernel
 def judge(limit: Row, value: float, t: int) -> int:
     """Judge a limit by a statistic at time t; return NONE, or since when the condition that flipped it held.
 
     NaN holds everything as it is: no reading may clear an alert that it cannot measure. An active limit
-    stays so until the value has come back inside by the deadband for the whole off-delay.
+    stays so until the value has come back inside by the deadband for the whole off-delay. With ``of`` above 1
+    beyond means that ``need`` of the last ``of`` readings were, each by the edge in force when it came.
     """
     if np.isnan(value):
         return NONE
@@ -34,7 +48,10 @@ def judge(limit: Row, value: float, t: int) -> int:
     if limit["active"]:
         edge = edge - limit["deadband"] if limit["comparison"] < 2 else edge + limit["deadband"]
         delay = limit["off_delay_ns"]
-    if beyond(limit["comparison"], value, edge) == (limit["active"] != 0):
+    hit = beyond(limit["comparison"], value, edge)
+    if limit["of"] > 1:
+        hit = enough(limit, hit)
+    if hit == (limit["active"] != 0):
         limit["since_ns"] = NONE
         return NONE
     since: int = limit["since_ns"]
