@@ -49,7 +49,7 @@ def alerts(recording: Recording) -> list[Alert]:
     engine.set_limits(
         LimitTable(
             np.arange(n), np.arange(n, dtype=np.int32), np.full(n, index("gap"), np.uint16),
-            np.zeros(n, np.uint8), np.full(n, 1.25 * 3 * recording.interval_s), np.zeros(n), zeros, zeros,
+            np.zeros(n, np.uint8), np.full(n, 1.4 * 3 * recording.interval_s), np.zeros(n), zeros, zeros,
         )
     )  # fmt: skip
     outages = Outages()
@@ -67,7 +67,8 @@ def alerts(recording: Recording) -> list[Alert]:
             )
         )
         bad[p, begin + i] = findings.quality > 0
-        now = START + (begin + part.shape[1] - 1) * recording.interval_s * S
+        # a service's clock ticks on: the last tick before the next row is what it would have said by then
+        now = START + (begin + part.shape[1]) * recording.interval_s * S - S
         moved = findings.transitions
         told = [(moved.key, moved.active, moved.since_ns)]
         silent = engine.tick(now)

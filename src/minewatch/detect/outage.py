@@ -19,7 +19,7 @@ from minewatch.detect.kernels.outage import frozen_share, silent_share
 # Chosen on the first half of mine_cooling; SILENT_INTERVALS on the first half of mine_dust.
 SHARE = 0.4  # of the members
 POINTS = 3  # and at least so many
-SILENT_INTERVALS = 1.25  # of a member's own; at 1 a single late row would do
+SILENT_INTERVALS = 1.4  # of a member's own; at 1 a single late row would do
 LEAST_S = 900.0  # a freeze takes at least so long
 LIVELY = 5.0  # and so many times the member's usual rest
 TOGETHER_S = 1800.0  # came to rest within
