@@ -1,12 +1,14 @@
 """Test gas: the kernel against its oracle, and what must never be taken for a test."""
 
 import math
+import random
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kernels import mutants
 from kernels.series import START, S, examples
 from minewatch.detect.kernels import trial as kernel
 from minewatch.detect.kernels import trial_layout as layout
@@ -28,25 +30,28 @@ def rows(kinds, gas=math.nan, window=(1, 0)):
     for name in ("gas", "last", "ref", "mark", "base", "mid", "level", "found", "low"):
         made[name] = np.nan
     made["kind"] = kinds
+    made["group"] = 1  # there is an empty group before it
     made["announced_from"], made["announced_to"] = 1, 0
     made["gas"][0] = gas
     made["announced_from"][0], made["announced_to"][0] = window
     return made
 
 
-def run(kinds, readings, **announced):
+def run(kinds, readings, module=kernel, **announced):
     """Feed (slot, t, x, good) rows; return the kernel's changes as the oracle writes them."""
     made = rows(kinds, **announced)
-    members, first = np.arange(len(kinds)), np.array([0, len(kinds)])
+    members, first = np.arange(len(kinds)), np.array([0, 0, len(kinds)])
     out = np.zeros(4, layout.CHANGE)
     point = np.array([r[0] for r in readings], np.int32)
     ts = np.array([r[1] for r in readings], np.int64)
     value = np.array([r[2] for r in readings], np.float64)
     quality = np.array([0 if r[3] else 128 for r in readings], np.uint8)
     done, found = 0, []
+    groups = np.zeros(2, layout.PLACE)
+    groups["calm_ns"] = NONE
     while done < len(point):
-        done, n = kernel.watch(
-            made, members, first, members, point, ts, value, quality, done, NONE, SIGNS, out
+        done, n, _ = module.watch(
+            made, groups, members, first, members, point, ts, value, quality, done, NONE, SIGNS, out
         )
         found += [tuple(out[name][i].item() for name in NAMES) for i in range(n)]
     return found
@@ -67,9 +72,9 @@ def expected(kinds, readings, gas=math.nan, window=(1, 0)):
     return [(*c[:4], NONE if c[4] is None else c[4], *c[5:]) for c in mine.changes]
 
 
-def check(kinds, readings, **announced):
+def check(kinds, readings, module=kernel, **announced):
     """Compare both, bit for bit (NaN equal), and return what was found."""
-    found = run(kinds, readings, **announced)
+    found = run(kinds, readings, module, **announced)
     np.testing.assert_equal(found, expected(kinds, readings, **announced))
     return found
 
@@ -253,3 +258,121 @@ def test_any_story(mine, announced):
     kinds, readings = mine
     told = {"gas": 2.2, "window": (START, START + 300 * S)} if announced else {}
     check(kinds, readings, **told)
+
+
+def wild(seed, kinds, steps):
+    """Return a story by chance: steps up and down at any point, gaps, bad readings."""
+    chance = random.Random(seed)
+    value, made, t = [USUAL[kind] for kind in kinds], [], START
+    for _ in range(steps):
+        t += chance.choice([S, S, S, S, S, S, 2 * S, 5 * S, 30 * S, 200 * S, 700 * S])
+        if chance.random() < 0.15:
+            slot = 0 if chance.random() < 0.5 else chance.randrange(len(kinds))
+            value[slot] += chance.choice([-2.0, -0.5, -0.1, 0.1, 0.3, 0.5, 1.5, 2.0])
+        if chance.random() < 0.05:
+            value = [USUAL[kind] for kind in kinds]
+        for slot, x in enumerate(value):
+            made.append((slot, t, x, chance.random() > 0.002))
+    return made
+
+
+def steps(*values, then=0.2):
+    """Return what a meter shows: (second, value) steps, and ``then`` before the first."""
+
+    def shown(second):
+        return next((x for at, x in reversed(values) if second >= at), then)
+
+    return shown
+
+
+def fast(shown, seconds):
+    """Return readings of all points four times a second."""
+    quarters = story(4 * seconds, (0, lambda quarter: shown(quarter / 4)))
+    return [(slot, START + (t - START) // 4, x, good) for slot, t, x, good in quarters]
+
+
+def missing(begin, end, shown):
+    """Return what a meter shows, and nothing from ``begin`` to before ``end``."""
+    return lambda second: None if begin <= second < end else shown(second)
+
+
+TWICE = steps((40, 2.2), (70, 0.2), (150, 2.2), (180, 0.2))
+THREE = (METER, METER, METER, AIR)
+HOURS = (START, START + 3600 * S)
+LIVES = (
+    (FACE, story(230, (0, bottle(until=110))), {}),
+    (FACE, story(262, (0, bottle())), {}),
+    (FACE, story(110, (0, lambda s: bottle()(s) + max(0.0, s - 80) * 0.02)), {}),
+    (FACE, story(75, (0, lambda s: 0.2 + max(0, s - 60) * 0.2)), {}),
+    (FACE, story(75, (0, lambda s: 0.2 if s < 60 else 1.4)), {}),
+    (FACE, story(75, (0, lambda s: 0.2 if s < 60 else 5.2)), {}),
+    (FACE, story(90, (0, bottle()), (1, lambda s: 0.2 if s < 75 else 0.5)), {}),
+    (FACE, story(90, (0, bottle()), (2, lambda s: 1.6 if s < 75 else 1.0)), {}),
+    (FACE, story(90, (0, bottle()), (2, lambda s: 1.6 if s < 75 else 0.2)), {}),
+    (FACE, story(90, (0, bottle()), (3, lambda s: 1010.0 if s < 75 else 1011.0)), {}),
+    (FACE, story(100, (0, bottle()), (1, lambda s: 0.2 if s < 75 else None)), {}),
+    ((METER, AIR), story(90, (0, bottle(gas=2.5)), kinds=(METER, AIR)), {"gas": 2.2, "window": HOURS}),
+    ((METER, AIR), story(90, (0, bottle(gas=2.9)), kinds=(METER, AIR)), {"gas": 2.2, "window": HOURS}),
+    (
+        (METER, AIR),
+        story(90, (0, bottle()), kinds=(METER, AIR)),
+        {"gas": 2.2, "window": (START, START + 80 * S)},
+    ),
+    ((METER, AIR), story(90, (0, bottle()), kinds=(METER, AIR)), {"window": HOURS}),
+    ((METER, METER), story(90, (0, bottle()), kinds=(METER, METER)), {}),
+    (FACE, story(90, (0, bottle()), (1, lambda s: 0.2 if s < 75 else 0.7)), {"window": HOURS}),
+    (FACE, story(200, (0, TWICE), (1, steps((45, 0.6), (60, 0.2)))), {}),  # refuted, gone, tested
+    (
+        FACE,
+        story(
+            200, (0, steps((40, 2.2), (80, 0.4), (110, 0.2), (135, 2.2))), (1, steps((45, 0.6), (60, 0.2)))
+        ),
+        {},
+    ),
+    (FACE, story(120, (0, steps((40, 2.2), (44, 0.3))), (1, steps((45, 0.6)))), {}),  # suspected, not gas
+    (FACE, story(120, (0, steps((40, 2.4), (47, 2.0)))), {}),
+    (FACE, story(120, (0, steps((40, 2.4), (47, 1.6)))), {}),
+    (FACE, story(120, (0, steps((40, 2.2), (70, 2.9)))), {}),  # a further step
+    (FACE, story(120, (0, missing(65, 90, steps((40, 2.2), (70, 2.9))))), {}),  # behind a gap
+    (
+        FACE,
+        story(140, (0, bottle(at=40, until=80)), (1, steps((88, 0.6)))),
+        {},
+    ),  # a neighbour, but no gas left
+    (FACE, story(140, (0, bottle(at=40, until=80)), (1, steps((83, 0.6)))), {}),
+    (FACE, story(220, (0, steps((40, 2.2), (70, 0.4), (160, 0.2), (170, 0.3), (176, 0.4), (182, 0.55)))), {}),
+    (FACE, fast(bottle(at=40), 62), {}),
+    (
+        THREE,
+        story(720, (0, bottle(at=700)), (1, missing(5, 900, lambda s: 0.2)), kinds=THREE),
+        {},
+    ),  # long dead
+    (FACE, story(60, (0, steps((40, 1.5), (47, 1.9), then=1.0))), {}),
+    (FACE, story(60, (0, steps((40, 1.6), (47, 1.7), then=1.3))), {}),
+    (FACE, story(90, (0, bottle(gas=2.9))), {"gas": 2.2, "window": (START, START + 10 * S)}),
+    (FACE, story(190, (0, steps((40, 2.2), (50, 0.9), (150, 2.2))), (1, steps((45, 0.6), (60, 0.2)))), {}),
+    (FACE, story(190, (0, steps((40, 2.2), (50, 1.3), (150, 2.2))), (1, steps((45, 0.6), (60, 0.2)))), {}),
+    *((FACE, wild(seed, FACE, 90), {}) for seed in range(12)),
+)
+
+
+def _errors(module):
+    for kinds, readings, announced in LIVES:
+        check(kinds, readings, module=module, **announced)
+
+
+@pytest.mark.skipif(mutants.compiled_away(), reason="mutants run as plain Python anyway")
+@pytest.mark.timeout(600)
+def test_planted_errors_are_caught():
+    """No planted sign or comparison error in what decides goes unnoticed."""
+    functions = ("doubt", "until", "lowest", "usual", "undecided", "decide", "running", "follow")
+    same = (
+        "- NEAR: sign",  # a billionth less or more: only a rounding error would show it
+        "+ NEAR: sign",
+        "-1: sign",  # no witness: that doubt is not written
+        "neighbours += 1",  # only compared with nought
+        "airs += 1",
+        "min(r['kept'], RING)",  # what was never kept is older than any window
+        "at + changes",  # a hole lets no second change come at the same reading
+    )
+    assert mutants.survivors(kernel, _errors, functions, same=same) == []

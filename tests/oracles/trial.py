@@ -100,7 +100,7 @@ class Trials:
                 reason = LEVEL
             if reason == OK:
                 p.told, p.onset, p.base, p.mid, p.level, p.found = told, at, low, x, x, x
-                p.count, p.high, p.low_since, p.curve = 1, None, None, []
+                p.count, p.high, p.low_since, p.curve = 1, None, None, [(t, x)]
                 for other in self.points:
                     if other is not p and other.group == p.group:
                         other.mark = other.ref
@@ -134,7 +134,7 @@ class Trials:
                 self._note(slot, AFTER, reason, witness, t)
             return
         if since <= s.settle_ns:
-            if len(p.curve) < 24 and (not p.curve or t - p.curve[-1][0] >= 800_000_000 or x > p.level):
+            if x > p.level and len(p.curve) < 24:
                 p.curve.append((t, x))
             p.level = p.found = max(p.level, x)
         if p.stage == SUSPECTED:

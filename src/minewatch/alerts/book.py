@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from minewatch.alerts import link, loss, silence
+from minewatch.alerts import evidence, link, loss, silence
 from minewatch.alerts.activation import (
     EVENTS,
     GATEWAY,
@@ -43,6 +43,7 @@ from minewatch.contracts import (
     EventKind,
     GatewayInfo,
     LimitTable,
+    PlaceEvidence,
     PointInfo,
     RecordStore,
     Transitions,
@@ -74,6 +75,7 @@ class AlertBook:
         self._shelf = Shelf()
         self._merger = Merger(self._shelf, records)
         self._desk = Desk(self._shelf, records)
+        self._evidence = evidence.Places(self._shelf, records)
         self._gateways: dict[int, GatewayInfo] = {}
         self._silences = silence.Silences(started_ns)
 
@@ -84,7 +86,7 @@ class AlertBook:
         """
         limits, self._bindings = rules.bind(points)
         self._merger.bindings = self._desk.bindings = self._bindings
-        self._desk.points = points
+        self._desk.points = self._evidence.points = points
         return limits
 
     def restore(self, alerts: Iterable[Alert]) -> None:
@@ -99,6 +101,7 @@ class AlertBook:
             self._shelf.keep(slot, alert)
             if alert.retrospective:
                 continue
+            self._evidence.restore(alert)
             self._shelf.span(key, alert.raised_ns, alert.changed_ns, alert)
             if alert.active:
                 self._shelf.since[slot] = alert.changed_ns
@@ -131,6 +134,7 @@ class AlertBook:
         *,
         retrospective: bool = False,
         trials: Sequence[TrialChange] = (),
+        places: Sequence[PlaceEvidence] = (),
     ) -> list[AlertEvent]:
         """Turn what the engine found into events, in order; ``now_ns`` is the service's clock.
 
@@ -140,6 +144,7 @@ class AlertBook:
         """
         events: list[AlertEvent] = []
         pending: dict[str, deque[TrialChange]] = {}
+        weighed = deque(places)
         for change in trials:
             if (point := self._desk.points.get(change.point)) is not None:
                 pending.setdefault(point.place, deque()).append(change)
@@ -161,12 +166,16 @@ class AlertBook:
             if transitions.active[i] and self._explained(found, ends):
                 IGNORED.labels("silence of the gateway").inc()
                 continue
+            while weighed and weighed[0].ts_ns <= found.ts_ns:
+                events += self._evidence.take(weighed.popleft(), now_ns)
             waiting = pending.get(binding.point.place)
             while waiting and waiting[0].ts_ns <= found.ts_ns:
                 events += self._desk.take(waiting.popleft(), now_ns)
             event = self._raise(found, now_ns) if transitions.active[i] else self._clear(found, now_ns)
             if event is not None:
                 events.append(event)
+        for place in weighed:
+            events += self._evidence.take(place, now_ns)
         for waiting in pending.values():
             for change in waiting:
                 events += self._desk.take(change, now_ns)
@@ -175,6 +184,10 @@ class AlertBook:
     def resume_trials(self, standing: Mapping[str, TrialStage], now_ns: int) -> list[AlertEvent]:
         """Go on after a start, with the places at which something is known of a test."""
         return self._desk.resume(standing, now_ns)
+
+    def standing_places(self) -> list[tuple[str, str, int]]:
+        """Return site, zone and begin of every evidence of a place that stands."""
+        return self._evidence.standing()
 
     def link(self, gateway: GatewayInfo, now_ns: int) -> list[AlertEvent]:
         """Judge the link to a gateway: its silence is an alert once the grace has passed, see ``tick``."""
@@ -268,7 +281,10 @@ class AlertBook:
         found = fresh
         if (event := self._merger.over(found, now_ns)) is not None:
             return event
-        alert = self._desk.raised(found, raised_alert(found, old))
+        alert = raised_alert(found, old)
+        if not found.retrospective:
+            alert = replace(alert, why=self._evidence.said(found.binding.point, alert.why))
+        alert = self._desk.raised(found, alert)
         self._shelf.since[slot] = found.since_ns
         self._shelf.found.add(slot)
         self._shelf.keep(slot, alert)

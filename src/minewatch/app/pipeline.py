@@ -35,6 +35,7 @@ from minewatch.contracts import (
     GatewayInfo,
     LimitTable,
     Note,
+    PlaceEvidence,
     PointInfo,
     Quality,
     ReadingBatch,
@@ -225,7 +226,7 @@ class Pipeline:
         batch = replace(batch, quality=np.maximum(batch.quality, findings.quality))
         self.points.heard(batch)
         self._keep(batch)
-        events = self._apply(findings.transitions, now_ns, trials=findings.trials)
+        events = self._apply(findings.transitions, now_ns, trials=findings.trials, places=findings.places)
         for scores in (findings.scores, self.company.take(batch)):  # after the alerts: none waits for them
             if len(scores.point):
                 self._scores.append(scores)
@@ -275,10 +276,13 @@ class Pipeline:
         *,
         retrospective: bool = False,
         trials: Sequence[TrialChange] = (),
+        places: Sequence[PlaceEvidence] = (),
     ) -> tuple[AlertEvent, ...]:
-        if not len(transitions.key) and not trials:
+        if not len(transitions.key) and not trials and not places:
             return ()
-        return self._record(self.book.apply(transitions, now_ns, retrospective=retrospective, trials=trials))
+        return self._record(
+            self.book.apply(transitions, now_ns, retrospective=retrospective, trials=trials, places=places)
+        )
 
     @property
     def settled(self) -> bool:
@@ -380,7 +384,7 @@ class Pipeline:
                 findings = self.engine.step(fresh)
                 self.points.heard(fresh)
                 self.company.take(replace(fresh, quality=np.maximum(fresh.quality, findings.quality)))
-                self._apply(findings.transitions, now_ns, trials=findings.trials)
+                self._apply(findings.transitions, now_ns, trials=findings.trials, places=findings.places)
         return rows
 
     def resume(self, now_ns: int) -> None:
@@ -389,6 +393,8 @@ class Pipeline:
         self.engine.resume(keys)
         standing = {self.points.infos[point].place: stage for point, stage in self.engine.trials.standing()}
         self._record(self.book.resume_trials(standing, now_ns))
+        for site, zone, since_ns in self.book.standing_places():
+            self.engine.trials.stand(site, zone, since_ns)
         self.expect_all(now_ns)
 
 

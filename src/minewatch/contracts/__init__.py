@@ -16,6 +16,7 @@ from minewatch.contracts.alerts import (
     SystemState,
     Text,
 )
+from minewatch.contracts.evidence import PlaceEvidence, Sign
 from minewatch.contracts.readings import (
     B1,
     F4,
@@ -71,6 +72,7 @@ __all__ = [
     "GatewayInfo",
     "LimitTable",
     "Note",
+    "PlaceEvidence",
     "PointInfo",
     "Push",
     "Quality",
@@ -78,6 +80,7 @@ __all__ = [
     "RecordStore",
     "Rejected",
     "ScoreBatch",
+    "Sign",
     "SystemState",
     "TelemetryStore",
     "Text",

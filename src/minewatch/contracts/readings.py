@@ -10,6 +10,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from minewatch.contracts.evidence import PlaceEvidence
 from minewatch.contracts.trials import TrialChange
 
 I4: TypeAlias = NDArray[np.int32]
@@ -243,3 +244,4 @@ class Findings:
     transitions: Transitions
     scores: ScoreBatch
     trials: tuple[TrialChange, ...] = ()
+    places: tuple[PlaceEvidence, ...] = ()

@@ -391,7 +391,7 @@ TEST_GAS = Detector(
     tuple(
         Parameter(name, _UNITS.get(name, "1"), field.default, str(field.description))
         for name, field in TestGasSettings.model_fields.items()
-        if name != "enabled"
+        if isinstance(field.default, float)
     ),
 )
 

@@ -267,8 +267,8 @@ class Engine:
         if late:
             self.late += late
             LATE.inc(late)
-        trials = self.trials.step(point, ts_ns, value, np.maximum(quality, given), int(heard_ns))
-        return Findings(quality, _transitions(moved_parts), _scores(scored_parts), trials)
+        trials, places = self.trials.step(point, ts_ns, value, np.maximum(quality, given), int(heard_ns))
+        return Findings(quality, _transitions(moved_parts), _scores(scored_parts), trials, places)
 
     def _check(self, point: int) -> None:
         if not 0 <= point < len(self._points):

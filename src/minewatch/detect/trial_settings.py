@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from datetime import timedelta
+from typing import Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from minewatch.detect.kernels.trial_layout import Signs
 
 SECOND = 1_000_000_000
+
+
+class AnnouncedTest(BaseModel):
+    """A calibration that somebody announces."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    place: str = Field(min_length=1, description="The meter: the place of its point.")
+    begin: AwareDatetime = Field(description="When the window begins, with its offset.")
+    end: AwareDatetime = Field(description="When it ends, at most 12 hours later.")
+    by: str = Field(min_length=1, description="Who announces it.")
+    gas_pct: float | None = Field(default=None, gt=0, le=60, description="What the bottle holds, in percent.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not timedelta(0) < self.end - self.begin <= timedelta(hours=12):
+            raise ValueError("the window must end after it begins, at most 12 hours later")
+        return self
 
 
 class TestGasSettings(BaseModel):
@@ -72,6 +93,11 @@ class TestGasSettings(BaseModel):
         gt=0,
         le=20,
         description="A barometer that moves by so many hPa within a minute or so ends a test.",
+    )
+    announced: tuple[AnnouncedTest, ...] = Field(
+        default=(),
+        max_length=10_000,
+        description="Announced tests, each with `place`, `begin`, `end`, `by` and, where known, `gas_pct`.",
     )
 
 

@@ -7,15 +7,27 @@ without a zone has no group, and its alerts never wait.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from minewatch.contracts import F8, I4, I8, U1, Announcement, PointInfo, TrialChange, TrialStage
+from minewatch.contracts import (
+    F8,
+    I4,
+    I8,
+    U1,
+    Announcement,
+    PlaceEvidence,
+    PointInfo,
+    Sign,
+    TrialChange,
+    TrialStage,
+)
 from minewatch.detect.kernels.layout import NONE, Rows
 from minewatch.detect.kernels.trial import expire, watch
-from minewatch.detect.kernels.trial_layout import CHANGE, TRIAL
+from minewatch.detect.kernels.trial_layout import AIR, CHANGE, PLACE, PLACE_STANDS, TRIAL
 from minewatch.detect.trial_settings import TestGasSettings, signs
 
 KINDS = {("methane", "% CH4"): 0, ("air_velocity", "m/s"): 1, ("barometric_pressure", "hPa"): 2}
@@ -28,7 +40,7 @@ REASONS = (
 )  # fmt: skip
 ROOM = 256
 LEARNED = TRIAL.names[TRIAL.names.index("last_ns") :] if TRIAL.names else ()
-KEPT = np.dtype([("point", "i4"), ("row", TRIAL)])  # a row of a snapshot
+KEPT = np.dtype([("point", "i4"), ("row", TRIAL), ("place", PLACE)])  # a row of a snapshot
 NOTHING: Rows = np.zeros(0, KEPT)
 
 
@@ -44,7 +56,13 @@ class Trials:
         self._members: I8 = np.zeros(0, np.int64)
         self._first: I8 = np.zeros(1, np.int64)
         self._groups: dict[tuple[str, str], int] = {}
+        self._names: list[tuple[str, str]] = []
+        self._places = np.zeros(0, PLACE)
         self._announced: dict[str, Announcement] = {}
+        for test in settings.announced:
+            gas = math.nan if test.gas_pct is None else test.gas_pct
+            begin, end = (round(moment.timestamp() * 1e9) for moment in (test.begin, test.end))
+            self._announced[test.place] = Announcement(test.place, begin, end, test.by, gas)
         self._changes = np.zeros(ROOM, CHANGE)
 
     def describe(self, first: int, points: Sequence[PointInfo]) -> None:
@@ -85,28 +103,42 @@ class Trials:
             row["announced_from"], row["announced_to"] = announced.from_ns, announced.to_ns
             row["gas"] = announced.gas_pct
 
-    def step(self, point: I4, ts_ns: I8, value: F8, quality: U1, heard_ns: int) -> tuple[TrialChange, ...]:
+    def step(
+        self, point: I4, ts_ns: I8, value: F8, quality: U1, heard_ns: int
+    ) -> tuple[tuple[TrialChange, ...], tuple[PlaceEvidence, ...]]:
         """Take readings in, with the quality the engine gave them."""
         if not len(self._points):
-            return ()
+            return (), ()
         found: list[TrialChange] = []
+        places: list[PlaceEvidence] = []
         done = 0
         while done < len(point):
-            done, n = watch(
-                self._rows, self._members, self._first, self._slot, point, ts_ns, value, quality, done,
-                int(heard_ns), self._signs, self._changes,
+            done, n, group = watch(
+                self._rows, self._places, self._members, self._first, self._slot, point, ts_ns, value,
+                quality, done, int(heard_ns), self._signs, self._changes,
             )  # fmt: skip
             found += self._told(n)
-        return tuple(found)
+            if group >= 0:
+                places.append(self._evidence(int(group), int(ts_ns[done - 1])))
+        return tuple(found), tuple(places)
 
     def tick(self, now_ns: int) -> tuple[TrialChange, ...]:
         """End what no reading ends: an undecided step, a meter that fell silent, a test that is too long."""
         found: list[TrialChange] = []
         done = 0
         while done < len(self._points):
-            done, n = expire(self._rows, done, int(now_ns), self._signs, self._changes)
+            done, n = expire(
+                self._rows, self._members, self._first, done, int(now_ns), self._signs, self._changes
+            )
             found += self._told(n)
         return tuple(found)
+
+    def stand(self, site: str, zone: str, since_ns: int) -> None:
+        """Let the evidence of a place stand whose alert does, so that it ends when the air is back."""
+        group = self._groups.get((site, zone))
+        if group is not None and int(self._places[group]["stage"]) != PLACE_STANDS:
+            self._places[group]["stage"] = PLACE_STANDS
+            self._places[group]["since_ns"] = since_ns
 
     def standing(self) -> tuple[tuple[int, TrialStage], ...]:
         """Return the points whose trial runs, or is over while alerts of it may still wait."""
@@ -117,6 +149,8 @@ class Trials:
         """Return what was learned, with the points it was learned of."""
         kept = np.zeros(len(self._points), KEPT)
         kept["point"], kept["row"] = self._points, self._rows
+        if len(kept):
+            kept["place"] = self._places[self._rows["group"]]
         return kept
 
     def take_over(self, kept: Rows, target: I8) -> None:
@@ -128,8 +162,43 @@ class Trials:
             if self._rows[slot]["kind"] == old["row"]["kind"]:
                 for name in LEARNED:
                     self._rows[slot][name] = old["row"][name]
+                place = self._places[int(self._rows[slot]["group"])]
+                for name in ("stage", "since_ns", "calm_ns"):
+                    place[name] = old["place"][name]
+        self._recount()
+
+    def _evidence(self, group: int, ts_ns: int) -> PlaceEvidence:
+        rows, place = self._rows, self._places[group]
+        members = [int(k) for k in self._members[self._first[group] : self._first[group + 1]]]
+        standing = [k for k in members if rows[k]["sign"]]
+        standing.sort(key=lambda k: (rows[k]["kind"] != AIR, int(rows[k]["sign_ns"]), k))
+        signs = tuple(
+            Sign(
+                int(self._points[k]),
+                int(rows[k]["sign_ns"]),
+                float(rows[k]["sign_usual"]),
+                float(rows[k]["last"]),
+            )
+            for k in standing
+        )
+        site, zone = self._names[group]
+        active = int(place["stage"]) == PLACE_STANDS
+        return PlaceEvidence(site, zone, active, ts_ns, int(place["since_ns"]), signs)
+
+    def _recount(self) -> None:
+        """Count the signs of every place anew."""
+        self._places["airs"] = self._places["gases"] = 0
+        for row in self._rows:
+            row["counted"] = row["sign"]
+            if row["sign"] and row["group"] >= 0:
+                self._places[int(row["group"])]["airs" if row["kind"] == AIR else "gases"] += 1
 
     def _regroup(self) -> None:
+        if len(self._groups) > len(self._places):
+            more = np.zeros(len(self._groups) - len(self._places), PLACE)
+            more["since_ns"] = more["calm_ns"] = NONE
+            self._places = np.concatenate((self._places, more))
+            self._names = list(self._groups)
         group = self._rows["group"]
         self._members = np.argsort(group, kind="stable").astype(np.int64)
         self._first = np.searchsorted(group[self._members], np.arange(len(self._groups) + 1)).astype(np.int64)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from .jit import kernel
 from .layout import NONE, UNCERTAIN, Row, Rows
+from .place import sign, weigh
 from .trial_layout import (
     AFTER,
     AFTER_NS,
@@ -27,7 +28,6 @@ from .trial_layout import (
     BOUND,
     CREEP,
     CURVE,
-    CURVE_NS,
     HOLE,
     IDLE,
     LEVEL,
@@ -195,7 +195,9 @@ def begin(
     r["count"] = 1
     r["high_ns"] = NONE
     r["low_ns"] = NONE
-    r["curves"] = 0
+    r["curves"] = 1
+    r["curve_ns"][0] = r["last_ns"]
+    r["curve"][0] = r["last"]
     g = r["group"]
     for i in range(first[g], first[g + 1]):
         m = members[i]
@@ -280,9 +282,7 @@ def running(
             note_change(rows, k, AFTER, reason, witness, t, signs, out)
         return 1
     if since <= signs.settle_ns:
-        if r["curves"] < CURVE and (
-            r["curves"] == 0 or t - r["curve_ns"][r["curves"] - 1] >= CURVE_NS or x > r["level"]
-        ):
+        if x > r["level"] and r["curves"] < CURVE:
             r["curve_ns"][r["curves"]] = t
             r["curve"][r["curves"]] = x
             r["curves"] += 1
@@ -362,11 +362,13 @@ def follow(
 
 @kernel
 def watch(
-    rows: Rows, members: NDArray[np.int64], first: NDArray[np.int64], slot: NDArray[np.int64],
+    rows: Rows, groups: Rows, members: NDArray[np.int64], first: NDArray[np.int64], slot: NDArray[np.int64],
     point: NDArray[np.int32], ts_ns: NDArray[np.int64], value: NDArray[np.float64],
     quality: NDArray[np.uint8], start: int, heard_at: int, signs: Signs, out: Rows,
-) -> tuple[int, int]:  # fmt: skip
-    """Take rows[start:] in; return (rows done, changes); stop before a row ``out`` might be too short for.
+) -> tuple[int, int, int]:  # fmt: skip
+    """Take rows[start:] in; return (rows done, changes, group whose evidence has just changed or -1).
+
+    It stops before a row ``out`` might be too short for, and after one that changes the evidence of a place.
 
     ``slot`` maps points to rows, -1 where a point is no witness. Late rows change nothing; a reading that is
     not good is no measurement, and a doubt while it lasts.
@@ -381,7 +383,7 @@ def watch(
         if r["last_ns"] != NONE and t <= r["last_ns"]:
             continue
         if changes + 2 > out.shape[0]:
-            return i, changes
+            return i, changes, -1
         moment = t if heard_at == NONE else heard_at
         x = value[i]
         r["before_ns"] = r["last_ns"]
@@ -393,6 +395,9 @@ def watch(
                 note_change(rows, k, REFUTED, SILENT, k, t, signs, out[changes])
                 changes += 1
             continue
+        before = r["ref"]
+        if r["good_ns"] != NONE and t - r["good_ns"] > signs.alive_ns:
+            before = np.nan
         usual(r, t, x, signs)
         r["bad"] = 0
         r["last_ns"] = t
@@ -401,12 +406,18 @@ def watch(
         r["heard_ns"] = moment
         if r["kind"] == METER:
             changes += follow(rows, members, first, k, t, x, moment, signs, out, changes)
-    return point.shape[0], changes
+        sign(rows, groups, k, t, x, before, signs)
+        if weigh(rows, groups, members, first, r["group"], t, signs) != 0:
+            return i + 1, changes, r["group"]
+    return point.shape[0], changes, -1
 
 
 @kernel
-def expire(rows: Rows, start: int, now: int, signs: Signs, out: Rows) -> tuple[int, int]:
-    """End by the clock what no reading ends: a trial that is not decided, too long, or of a silent meter."""
+def expire(
+    rows: Rows, members: NDArray[np.int64], first: NDArray[np.int64], start: int, now: int, signs: Signs,
+    out: Rows,
+) -> tuple[int, int]:  # fmt: skip
+    """End by the clock what no reading of the meter ends: undecided, too long, silent, a witness speaks."""
     changes = 0
     for k in range(start, rows.shape[0]):
         r = rows[k]
@@ -418,16 +429,25 @@ def expire(rows: Rows, start: int, now: int, signs: Signs, out: Rows) -> tuple[i
         lasted = now - r["onset_heard"]
         gas = r["last"] >= r["base"] + 0.5 * (r["found"] - r["base"])
         reason = NO_DOUBT
-        if stage == SUSPECTED:
+        witness = k
+        if gas or stage == SUSPECTED:
+            reason, witness = doubt(rows, members, first, k, True, r["told"] != 0, signs)
+        if reason != NO_DOUBT:
+            pass
+        elif stage == SUSPECTED:
+            witness = k
             if lasted > signs.decide_ns + 2_000_000_000:
                 reason = SILENT
         elif gas:
+            witness = k
             if lasted > until(r, signs) - r["onset_ns"] + 2_000_000_000:
                 reason = BOUND
-            elif r["interval_ns"] > 0 and now - r["heard_ns"] > max(signs.fresh_ns, 2 * r["interval_ns"]):
+            elif now - r["heard_ns"] > (
+                max(signs.fresh_ns, 2 * r["interval_ns"]) if r["interval_ns"] > 0 else 3 * signs.fresh_ns
+            ):
                 reason = SILENT
         if reason != NO_DOUBT:
             r["low_ns"] = NONE
-            note_change(rows, k, REFUTED, reason, k, r["onset_ns"] + lasted, signs, out[changes])
+            note_change(rows, k, REFUTED, reason, witness, r["onset_ns"] + lasted, signs, out[changes])
             changes += 1
     return rows.shape[0], changes

@@ -16,11 +16,13 @@ METER, AIR, BAROMETER = range(3)
 RING = 16
 RING_NS = 400_000_000  # readings nearer than this are not kept apart: sixteen span more than the onset
 CURVE = 24
-CURVE_NS = 800_000_000
 AIR_MEMORY_NS = 600_000_000_000
 MEMORY_NS = 60_000_000_000
 AFTER_STEP_NS = 10_000_000_000
 AFTER_NS = 600_000_000_000
+HOLD_NS = 3_000_000_000  # how long air must have failed before it is evidence
+CALM_NS = 30_000_000_000
+PLACE_QUIET, PLACE_STANDS = range(2)
 NEAR = 1e-9  # thresholds are whole steps of an instrument: 0.3 must not be missed by a rounding of 1.1 - 0.8
 
 TRIAL = np.dtype(
@@ -42,6 +44,10 @@ TRIAL = np.dtype(
         ("kept", "i8"),
         ("ring_ns", "i8", (RING,)),
         ("ring", "f8", (RING,)),
+        ("sign", "u1"),  # whether the point is not as usual
+        ("counted", "u1"),
+        ("sign_ns", "i8"),
+        ("sign_usual", "f8"),
         ("stage", "u1"),
         ("told", "u1"),  # whether it is an announced trial
         ("onset_ns", "i8"),
@@ -60,6 +66,9 @@ TRIAL = np.dtype(
         ("curve", "f8", (CURVE,)),
     ]
 )
+PLACE = np.dtype(
+    [("airs", "i8"), ("gases", "i8"), ("stage", "u1"), ("since_ns", "i8"), ("calm_ns", "i8")]
+)  # of a group: how many signs of air and gas stand, and the evidence they make
 CHANGE = np.dtype(
     [
         ("slot", "i8"),

@@ -1,0 +1,27 @@
+"""What is known of a place as a whole: the signs that make one evidence, each with its point and time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """One point that is not as usual: air that failed or gas that rose, since when, from what to what."""
+
+    point: int
+    since_ns: int
+    usual: float
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceEvidence:
+    """The evidence of a place began or ended; ``signs`` stand now, the air first, then the oldest."""
+
+    site: str
+    zone: str
+    active: bool
+    ts_ns: int
+    since_ns: int
+    signs: tuple[Sign, ...]
