@@ -86,7 +86,7 @@ class Trials:
             p.kept.append((t, x))
 
     def _window(self, p, t, x):
-        near = [(v, -at) for at, v in p.kept[-16:] if at >= t - self.s.onset_ns and v < x]
+        near = [(v, -at) for at, v in p.kept[-12:] if at >= t - self.s.onset_ns and v < x]
         low, at = min(near, default=(x, -t))
         return low, -at
 
@@ -134,8 +134,8 @@ class Trials:
                 self._note(slot, AFTER, reason, witness, t)
             return
         if since <= s.settle_ns:
-            if x > p.level and len(p.curve) < 24:
-                p.curve.append((t, x))
+            if x > p.level:
+                p.curve = [*(p.curve if len(p.curve) < 12 else p.curve[::2]), (t, x)]
             p.level = p.found = max(p.level, x)
         if p.stage == SUSPECTED:
             if since <= s.onset_ns:

@@ -27,7 +27,7 @@ from minewatch.contracts import (
 )
 from minewatch.detect.kernels.layout import NONE, Rows
 from minewatch.detect.kernels.trial import expire, watch
-from minewatch.detect.kernels.trial_layout import AIR, CHANGE, PLACE, PLACE_STANDS, TRIAL
+from minewatch.detect.kernels.trial_layout import AIR, CHANGE, METER, PLACE, PLACE_STANDS, TRIAL
 from minewatch.detect.trial_settings import TestGasSettings, signs
 
 KINDS = {("methane", "% CH4"): 0, ("air_velocity", "m/s"): 1, ("barometric_pressure", "hPa"): 2}
@@ -155,16 +155,16 @@ class Trials:
 
     def take_over(self, kept: Rows, target: I8) -> None:
         """Go on where a snapshot stood; ``target`` maps its points to today's, -1 where there is none."""
-        for old in kept:
-            point = int(target[old["point"]]) if old["point"] < len(target) else -1
-            if point < 0 or (slot := int(self._slot[point])) < 0:
-                continue
-            if self._rows[slot]["kind"] == old["row"]["kind"]:
-                for name in LEARNED:
-                    self._rows[slot][name] = old["row"][name]
-                place = self._places[int(self._rows[slot]["group"])]
-                for name in ("stage", "since_ns", "calm_ns"):
-                    place[name] = old["place"][name]
+        point = np.full(len(kept), -1, np.int64)
+        known = kept["point"] < len(target)
+        point[known] = target[kept["point"][known]]
+        slot = np.where(point >= 0, self._slot[point], -1)
+        same = (slot >= 0) & (self._rows["kind"][slot] == kept["row"]["kind"])
+        slot, kept = slot[same], kept[same]
+        for name in LEARNED:
+            self._rows[name][slot] = kept["row"][name]
+        for name in ("stage", "since_ns", "calm_ns"):
+            self._places[name][self._rows["group"][slot]] = kept["place"][name]
         self._recount()
 
     def _evidence(self, group: int, ts_ns: int) -> PlaceEvidence:
@@ -188,10 +188,10 @@ class Trials:
     def _recount(self) -> None:
         """Count the signs of every place anew."""
         self._places["airs"] = self._places["gases"] = 0
-        for row in self._rows:
-            row["counted"] = row["sign"]
-            if row["sign"] and row["group"] >= 0:
-                self._places[int(row["group"])]["airs" if row["kind"] == AIR else "gases"] += 1
+        self._rows["counted"] = self._rows["sign"]
+        for name, kind in (("airs", AIR), ("gases", METER)):
+            standing = (self._rows["sign"] != 0) & (self._rows["kind"] == kind) & (self._rows["group"] >= 0)
+            np.add.at(self._places[name], self._rows["group"][standing], 1)
 
     def _regroup(self) -> None:
         if len(self._groups) > len(self._places):

@@ -74,6 +74,16 @@ def test_witnesses_are_those_of_the_place(zones, tested):
     assert (TrialStage.TESTED in [change.stage for change in changes]) == tested
 
 
+def test_a_place_of_too_many_points_is_none():
+    """Where one zone holds more than 512 meters nothing is a test, and nothing is slow."""
+    readings = story(120, (0, bottle()))
+    for others, tested in ((400, True), (600, False)):
+        engine = mine()
+        engine.add_points([info(f"q{i}", METER) for i in range(others)])
+        changes, _ = run(engine, readings)
+        assert (TrialStage.TESTED in [change.stage for change in changes]) == tested
+
+
 def test_it_can_be_switched_off():
     """Without it nothing is found, and nothing waits."""
     assert run(mine(enabled=False), story(120, (0, bottle()))) == ([], [])

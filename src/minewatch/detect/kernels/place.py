@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .jit import kernel
 from .layout import NONE, Rows
-from .trial_layout import AIR, CALM_NS, HOLD_NS, METER, NEAR, PLACE_QUIET, PLACE_STANDS, Signs
+from .trial_layout import AIR, CALM_NS, HOLD_NS, METER, MOST_MEMBERS, NEAR, PLACE_QUIET, PLACE_STANDS, Signs
 
 
 @kernel
@@ -56,7 +56,7 @@ def weigh(
     """Return 1 when the evidence of a group begins at this reading, 2 when it ends, else 0."""
     place = groups[g]
     if place["stage"] == PLACE_QUIET:
-        if place["airs"] == 0 or place["gases"] == 0:
+        if place["airs"] == 0 or place["gases"] == 0 or first[g + 1] - first[g] > MOST_MEMBERS:
             return 0
         for i in range(first[g], first[g + 1]):
             r = rows[members[i]]

@@ -33,6 +33,7 @@ from .trial_layout import (
     LEVEL,
     MEMORY_NS,
     METER,
+    MOST_MEMBERS,
     NEAR,
     NEIGHBOUR,
     NO_AIR,
@@ -64,6 +65,8 @@ def doubt(
     """
     meter = rows[k]
     g = meter["group"]
+    if first[g + 1] - first[g] > MOST_MEMBERS:
+        return NO_NEIGHBOUR, -1
     airs = 0
     neighbours = 0
     for i in range(first[g], first[g + 1]):
@@ -282,7 +285,12 @@ def running(
             note_change(rows, k, AFTER, reason, witness, t, signs, out)
         return 1
     if since <= signs.settle_ns:
-        if x > r["level"] and r["curves"] < CURVE:
+        if x > r["level"]:
+            if r["curves"] == CURVE:  # full: every second one is enough
+                r["curves"] = CURVE // 2
+                for i in range(CURVE // 2):
+                    r["curve_ns"][i] = r["curve_ns"][2 * i]
+                    r["curve"][i] = r["curve"][2 * i]
             r["curve_ns"][r["curves"]] = t
             r["curve"][r["curves"]] = x
             r["curves"] += 1

@@ -13,9 +13,9 @@ METER, AIR, BAROMETER = range(3)
     SILENT, RISES, HOLE, RECOVERED,
 ) = range(15)  # fmt: skip
 
-RING = 16
-RING_NS = 400_000_000  # readings nearer than this are not kept apart: sixteen span more than the onset
-CURVE = 24
+RING = 12
+RING_NS = 400_000_000  # readings nearer than this are not kept apart: all of them span more than the onset
+CURVE = 12
 AIR_MEMORY_NS = 600_000_000_000
 MEMORY_NS = 60_000_000_000
 AFTER_STEP_NS = 10_000_000_000
@@ -23,6 +23,7 @@ AFTER_NS = 600_000_000_000
 HOLD_NS = 3_000_000_000  # how long air must have failed before it is evidence
 CALM_NS = 30_000_000_000
 PLACE_QUIET, PLACE_STANDS = range(2)
+MOST_MEMBERS = 512  # a place with more points is none: nobody walks so many at a reading
 NEAR = 1e-9  # thresholds are whole steps of an instrument: 0.3 must not be missed by a rounding of 1.1 - 0.8
 
 TRIAL = np.dtype(
