@@ -41,7 +41,10 @@ LEFT_OUT = (
         "timestamp", "type_pb2", "wrappers_pb2", "cpp_features", "java_features",
     )),
 )  # fmt: skip
-HOST_SIDE = ("minewatch_edge/sparkplug/host_", "minewatch_edge/testing.py")  # the service's half, and fakes
+HOST_SIDE = (  # the service's half of the session, and fakes
+    *(f"minewatch_edge/sparkplug/{name}" for name in ("host_", "events", "rebirths", "reorder", "speaker")),
+    "minewatch_edge/testing.py",
+)
 LICENCES = {"paho-mqtt": "edl-v10", "protobuf": "LICENSE"}
 
 
@@ -97,7 +100,10 @@ def _without_docstrings(code: bytes, *, of_classes: bool) -> ast.Module:
 
 
 def _compiled(name: str, code: bytes) -> bytes:
-    """Return the bytecode that this Python uses without asking for the source; others use the source."""
+    """Return the bytecode that this Python uses without asking for the source; others use the source.
+
+    It knows lines but no columns (`main` sees to that): columns would be a quarter of the zipapp.
+    """
     tree = _without_docstrings(code, of_classes=False)
     made = compile(tree, f"minewatch-edge.pyz/{name}", "exec", dont_inherit=True, optimize=0)
     unchecked = (1).to_bytes(4, "little")
@@ -226,6 +232,8 @@ def deb(target: Path, app: bytes) -> Path:
 
 def main() -> int:
     """Build both into the folder that is named, build/ by default."""
+    if "no_debug_ranges" not in sys._xoptions:  # it counts from the start of a Python only
+        os.execv(sys.executable, [sys.executable, "-X", "no_debug_ranges", *sys.argv])  # noqa: S606 (ourselves)
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else EDGE.parent / "build")
     app = zipapp(folder / "minewatch-edge.pyz")
     package = deb(folder / f"minewatch-edge_{version()}_all.deb", app.read_bytes())

@@ -19,6 +19,7 @@ from minewatch_edge.delivery import Delivery
 from minewatch_edge.drivers.driver import Driver
 from minewatch_edge.errors import SpoolUnavailable
 from minewatch_edge.gaps import Gap
+from minewatch_edge.keeping import REJECTS_WAITING, Keeping
 from minewatch_edge.outgoing import Outgoing
 from minewatch_edge.ranks import Ranks
 from minewatch_edge.rows import note_row
@@ -49,7 +50,6 @@ _FIGURES_NS = 5 * _SECOND_NS  # between two messages about the spool
 _GAPS_NS = 10 * _SECOND_NS  # between two looks for losses to tell of, while the host is there
 _TRUST_AFTER_NS = 3_600 * _SECOND_NS  # a clock that jumped may not make rows old before a person can mend it
 _RUNS_UNTOLD = 2_000  # more pieces of a loss are told at once, to whom it may concern: memory is small
-_REJECTS_WAITING = 1_000
 _MS = 1_000_000
 
 
@@ -80,7 +80,7 @@ class Agent:
         self._clock = SteadyClock(Moment(0, 0))
         self._waiting = Waiting()
         self._untold: Gap | None = None  # what was dropped from memory since the last commit
-        self._rejects = rejects if rejects is not None else []
+        self._keeping = Keeping(spool, rejects if rejects is not None else [])
         self._unsettled: Acknowledged | None = None
         self._problems: dict[str, str] = {}
         self._identity = ""
@@ -94,7 +94,6 @@ class Agent:
         self._trusted_ns = 0
         self._read_ns: dict[str, int] = {}  # device -> when it last gave a reading
         self._sessions_begun = 0
-        self._spool_bytes = 0
 
     # --- life -----------------------------------------------------------------------------------------------
 
@@ -209,7 +208,8 @@ class Agent:
     def state(self, moment: Moment) -> AgentState:
         """Return how everything is."""
         warnings = self._transport.warnings(moment.wall_ns)
-        problems = {**self._problems, **self._sampler.problems(), **self._safety.problems(), **warnings}
+        problems = {**self._problems, **self._keeping.problems(), **self._sampler.problems()}
+        problems |= {**self._safety.problems(), **warnings}
         if self._transport.problem:
             problems["broker"] = self._transport.problem
         elif not self._session.host_online:
@@ -231,9 +231,9 @@ class Agent:
             devices=states.ages((p.device for p in self._sampler.points), self._read_ns, moment.mono_ns),
             sessions=self._sessions_begun,
             waiting_capacity=self.config.spool.memory_readings,
-            rejects_waiting=len(self._rejects),
-            rejects_capacity=_REJECTS_WAITING,
-            spool_bytes=self._spool_bytes,
+            rejects_waiting=self._keeping.rejects_waiting,
+            rejects_capacity=REJECTS_WAITING,
+            spool_bytes=self._keeping.bytes,
         )
 
     # --- what the connection asks and tells -----------------------------------------------------------------
@@ -428,7 +428,7 @@ class Agent:
     def _tidy(self, now_ns: int, moment: Moment) -> None:
         """Do once a second what need not be done at once."""
         self._settle(moment)
-        del self._rejects[:-_REJECTS_WAITING]
+        self._keeping.bound()
         if moment.mono_ns >= self._retry_spool_ns:
             try:
                 self._tidy_spool(now_ns, moment)
@@ -454,20 +454,10 @@ class Agent:
         spool = self._spool
         if not self._identity:
             self._open_spool()
-        self._spool_bytes = spool.used_bytes()
-        gone = spool.evict(now_ns, by_age=moment.mono_ns >= self._trusted_ns)
-        if gone:
-            if "evicted" not in self._problems:
-                log.error("the spool is full: the oldest readings are given up")
+        if self._keeping.tidy(now_ns, by_age=moment.mono_ns >= self._trusted_ns):
             self._delivery.held(spool.first_id, moment.mono_ns)
         if spool.untold_runs > _RUNS_UNTOLD:
             self._tell_gaps(moment)
-        if spool.counters.evicted:
-            self._problems["evicted"] = f"{spool.counters.evicted} readings were given up: the spool was full"
-        if self._rejects:
-            told = list(self._rejects)
-            spool.reject(told)
-            del self._rejects[: len(told)]
         if not self.config.broker.acknowledgement and self._session.born:
             spool.acknowledge(spool.identity, self._delivery.assumed(moment.mono_ns))
             self._delivery.held(spool.first_id, moment.mono_ns)
@@ -482,6 +472,7 @@ class Agent:
             moment.wall_ns // _MS,
             spool_rows=self._spool.held_rows,
             spool_first=self._spool.owed_from,
+            spool_oldest=self._keeping.oldest_ms if self._spool.held_rows else 0,
             clock=self._clock.quality,
         )
         self._outgoing.publish(actions)

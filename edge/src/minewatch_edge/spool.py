@@ -449,6 +449,13 @@ class Spool:
             self._count(db, **{counter: gap.readings or 0})
         return gap.readings or 0
 
+    def oldest_ms(self) -> int:
+        """Return when the oldest row held was taken, in milliseconds; 0 when none is held."""
+        self._ready()
+        with self._file.guard():
+            found = self._file.db.execute("SELECT ts FROM row ORDER BY id LIMIT 1").fetchone()
+        return int(found[0]) if found else 0
+
     def used_bytes(self) -> int:
         """Return the bytes in use inside the file."""
         self._ready()

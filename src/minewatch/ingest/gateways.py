@@ -8,7 +8,7 @@ import numpy as np
 
 from minewatch.contracts import I8, GatewayInfo
 from minewatch.ingest.kernels.walker import LAST_MS
-from minewatch.ingest.registry import SPOOL_OLDEST, Node
+from minewatch.ingest.registry import Node
 from minewatch_edge.sparkplug import births
 
 SWEEP_NS = 1_000_000_000  # a gateway that was only heard is told of once a second
@@ -165,7 +165,7 @@ class Gateways:
 def _with_values(info: GatewayInfo, node: Node) -> GatewayInfo:
     values = node.values
     rows, first = values.get(births.SPOOL_ROWS), values.get(births.SPOOL_FIRST)
-    clock, oldest = values.get(births.CLOCK), values.get(SPOOL_OLDEST)
+    clock, oldest = values.get(births.CLOCK), values.get(births.SPOOL_OLDEST)
     version, interval = values.get(births.VERSION), values.get(births.INTERVAL)
     return replace(
         info,

@@ -21,11 +21,9 @@ from minewatch_edge.sparkplug.codec import Message, Metric
 from minewatch_edge.sparkplug.host_session import NodeState
 from minewatch_edge.sparkplug.schema import NUMERIC, DataType
 
-SPOOL_OLDEST = "minewatch/spool_oldest"  # time of the oldest row in milliseconds, from agents that say it
-
 NODE_VALUES = frozenset(
     {births.MSG_ID, births.ACK, births.SPOOL, births.SPOOL_ROWS, births.SPOOL_FIRST, births.VERSION}
-    | {births.INTERVAL, births.CLOCK, SPOOL_OLDEST}
+    | {births.INTERVAL, births.CLOCK, births.SPOOL_OLDEST}
 )  # what is kept of the node's own metrics
 _WITHOUT_NUMBER = {
     DataType.DATASET: "data-set",

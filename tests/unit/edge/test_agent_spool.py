@@ -13,6 +13,7 @@ from minewatch_edge.config import DeviceConfig, EdgeConfig, PointConfig
 from minewatch_edge.ranks import Ranks
 from minewatch_edge.rows import Columns, NewRow
 from minewatch_edge.sparkplug import codec
+from minewatch_edge.sparkplug.births import NODE_ALIASES, SPOOL_OLDEST
 from minewatch_edge.spool import SpoolLimits
 from minewatch_edge.tables import Table
 from unit.edge.line import CH4, CO, Line
@@ -139,6 +140,26 @@ def test_readings_near_an_alarm_matter_most(tmp_path: Path) -> None:
         for p, value in ((0, 0.5), (0, 0.9), (0, float("nan")), (1, 400.0), (1, 600.0))
     ]
     assert [ranks.ranked(r).priority for r in rows] == [0, 1, 0, 0, 1]
+
+
+def test_the_host_learns_how_old_the_oldest_row_is(tmp_path: Path) -> None:
+    """The birth says when the oldest row held was taken; when all is acknowledged, that none is held."""
+    line = Line(tmp_path)
+    line.sample(1.0)
+    taken_ms = line.now.wall_ns // 1_000_000
+    line.pass_(100.0)
+    line.sample(2.0)
+    line.pass_(2.0)
+    line.connect()
+    told = codec.decode(line.broker.arrived[0].payload).named("minewatch/spool_oldest")
+    assert told is not None
+    assert isinstance(told.value, int)
+    assert abs(told.value - taken_ms) < 2_000
+    line.acknowledge(line.spool.last_id)
+    line.pass_(7.0)
+    news = [codec.decode(m.payload) for m in line.broker.arrived if "/NDATA/" in m.topic]
+    assert [m.value for n in news for m in n.metrics if m.alias == NODE_ALIASES[SPOOL_OLDEST]][-1] == 0
+    line.agent.stop(line.now)
 
 
 def test_a_note_waits_for_the_disk(tmp_path: Path) -> None:

@@ -385,8 +385,10 @@ def test_spool_figures() -> None:
     into = receiver()
     session, births = gateway()
     after(into, births)
-    found = after(into, messages(session.set_node_values(9, spool_rows=120, spool_first=40)))
-    assert [(g.spool_rows, g.spool_first) for g in found.gateways] == [(120, 40)]
+    told = session.set_node_values(9, spool_rows=120, spool_first=40, spool_oldest=1_790_000_000_000)
+    (found,) = after(into, messages(told)).gateways
+    assert (found.spool_rows, found.spool_first) == (120, 40)
+    assert found.spool_oldest_ns == 1_790_000_000_000 * 1_000_000
 
 
 def test_heard_once_a_second() -> None:

@@ -107,7 +107,7 @@ def test_aliases_are_unique_across_the_node() -> None:
     made = session()
     made.will(1)
     aliases = [m.alias for _, b in published(made.on_subscribed(2)) for m in b.metrics if m.alias is not None]
-    assert len(aliases) == len(set(aliases)) == 7 + 3 + 1 + 3
+    assert len(aliases) == len(set(aliases)) == 8 + 3 + 1 + 3
     assert min(aliases) == 1
     assert max(aliases) == len(aliases)
 
@@ -121,9 +121,9 @@ def test_data() -> None:
     assert (message.seq, message.timestamp_ms) == (3, 13)
     assert [(m.name, m.datatype) for m in message.metrics] == [("", 0)] * 3
     assert [(m.alias, m.timestamp_ms, m.value) for m in message.metrics] == [
-        (9, 10, 0.5),
-        (10, 12, 1.5),
-        (8, 13, 77),
+        (10, 10, 0.5),
+        (11, 12, 1.5),
+        (9, 13, 77),
     ]
 
 
@@ -290,12 +290,12 @@ def test_device_death_and_return() -> None:
 def test_node_values() -> None:
     """The spool's figures go out when they change, and stand in the next birth."""
     made = born()
-    ((verb, message),) = published(made.set_node_values(5, spool_rows=9, spool_first=3))
+    ((verb, message),) = published(made.set_node_values(5, spool_rows=9, spool_first=3, spool_oldest=4))
     assert (verb, [(m.alias, m.value, m.datatype) for m in message.metrics]) == (
         "NDATA",
-        [(2, 9, 0), (5, 3, 0)],
+        [(2, 9, 0), (5, 3, 0), (8, 4, 0)],
     )
-    assert made.set_node_values(6, spool_rows=9, spool_first=3) == []
+    assert made.set_node_values(6, spool_rows=9, spool_first=3, spool_oldest=4) == []
     node = published(made.rebirth(7))[0][1]
     assert node.named("minewatch/spool_rows").value == 9  # type: ignore[union-attr]  # it is there
 

@@ -19,13 +19,16 @@ ACK = "minewatch/ack"
 SPOOL = "minewatch/spool"
 SPOOL_ROWS = "minewatch/spool_rows"
 SPOOL_FIRST = "minewatch/spool_first"
+SPOOL_OLDEST = "minewatch/spool_oldest"
 VERSION = "minewatch/version"
 INTERVAL = "minewatch/interval_s"
 NOTE = "minewatch/note"
 
 # Aliases of the node's own metrics; those of the devices follow. ACK and SPOOL are commands of the host and
 # keep their names, so that a host can send them before it has read an alias.
-NODE_ALIASES = {MSG_ID: 1, SPOOL_ROWS: 2, VERSION: 3, INTERVAL: 4, SPOOL_FIRST: 5, NOTE: 6, CLOCK: 7}
+NODE_ALIASES = {
+    MSG_ID: 1, SPOOL_ROWS: 2, VERSION: 3, INTERVAL: 4, SPOOL_FIRST: 5, NOTE: 6, CLOCK: 7, SPOOL_OLDEST: 8,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +174,7 @@ _NODE_TYPES = {
     SPOOL: DataType.STRING,
     SPOOL_ROWS: DataType.UINT64,
     SPOOL_FIRST: DataType.UINT64,
+    SPOOL_OLDEST: DataType.UINT64,
     VERSION: DataType.STRING,
     INTERVAL: DataType.DOUBLE,
     NOTE: DataType.STRING,

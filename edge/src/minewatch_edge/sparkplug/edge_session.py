@@ -63,6 +63,7 @@ class EdgeSession:
             births.ACK: 0,
             births.SPOOL_ROWS: 0,
             births.SPOOL_FIRST: 0,
+            births.SPOOL_OLDEST: 0,
             births.VERSION: version,
             births.INTERVAL: float(interval_s),
             births.NOTE: "",
@@ -187,16 +188,18 @@ class EdgeSession:
         return Publish(topics.node_topic(self.group, "NDATA", self.node), codec.encode(message))
 
     def set_node_values(
-        self, now_ms: int, *, spool_rows: int, spool_first: int = 0, clock: int = 0
+        self, now_ms: int, *, spool_rows: int, spool_first: int = 0, spool_oldest: int = 0, clock: int = 0
     ) -> list[EdgeAction]:
         """Take the node's own figures; return an NDATA when one changed while the node is born.
 
         ``spool_first`` is the lowest id that will come, or be told of by a note (0 = unknown): a host does
-        not wait for ids below it. ``clock`` is how good the clock is: 0 synchronised, 1 holdover, 2 unknown.
+        not wait for ids below it. ``spool_oldest`` is when the oldest row held was taken, in milliseconds
+        (0 = none is held). ``clock`` is how good the clock is: 0 synchronised, 1 holdover, 2 unknown.
         """
         news: dict[str, Value] = {
             births.SPOOL_ROWS: spool_rows,
             births.SPOOL_FIRST: spool_first,
+            births.SPOOL_OLDEST: spool_oldest,
             births.CLOCK: clock,
         }
         changed = {name: value for name, value in news.items() if self._values[name] != value}
