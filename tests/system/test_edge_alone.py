@@ -190,7 +190,8 @@ def test_the_agent_needs_only_what_it_declares(site: Path) -> None:
         for p in sorted((site / "minewatch_edge").rglob("*.py"))
     ]
     code = "import sys; sys.path[:] = [p for p in sys.path if 'site-packages' not in p] + [sys.argv[1]]\n"
-    code += "import importlib\nimport minewatch_edge.cli\nimport minewatch_edge.errors\n"  # needs none of the optional ones
+    code += "import importlib\nimport minewatch_edge.errors\n"
+    code += "import minewatch_edge.cli\n"  # needs none of the optional ones
     code += f"for name in {names!r}:\n    try:\n        importlib.import_module(name)\n"
     code += "    except ModuleNotFoundError as error:\n"
     code += f"        assert error.name.split('.')[0] in {OPTIONAL!r}, (name, error.name)\n"

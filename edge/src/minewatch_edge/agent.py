@@ -227,6 +227,7 @@ class Agent:
             resends=self._delivery.resends,
             **states.spooled(self._spool),
             **states.sampling(self._clock, self._sampler),
+            **self._safety.report(),
             problems=problems,
             devices=states.ages((p.device for p in self._sampler.points), self._read_ns, moment.mono_ns),
             sessions=self._sessions_begun,

@@ -8,10 +8,12 @@ import socket
 import ssl
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 
-from minewatch_edge import clock_status
+from minewatch_edge import certificates, clock_status
 from minewatch_edge.checks import Finding, Part, part
-from minewatch_edge.config import EdgeConfig
+from minewatch_edge.config import BrokerConfig, EdgeConfig
+from minewatch_edge.sparkplug.mqtt import Tls
 
 _CONNECT_S = 5.0
 _SOON_DAYS = 30
@@ -19,17 +21,18 @@ _LEAST_YEAR = 2026
 
 
 @part
-def _parts(_config: EdgeConfig) -> Sequence[Part]:
+def _parts(config: EdgeConfig) -> Sequence[Part]:
+    brokers = config.broker, *config.broker.fallback
     return [
-        Part("broker", "broker", ask_broker, 20.0),
+        *(Part("broker", f"{b.host}:{b.port}", partial(ask_broker, broker=b), 20.0) for b in brokers),
         Part("spool", "spool", ask_spool),
         Part("clock", "clock", ask_clock, 5.0),
     ]
 
 
-def ask_broker(config: EdgeConfig, now_ns: int) -> Sequence[Finding]:
-    """Connect to the broker, and look at its certificate; no MQTT: a running agent is not disturbed."""
-    broker = config.broker
+def ask_broker(config: EdgeConfig, now_ns: int, broker: BrokerConfig | None = None) -> Sequence[Finding]:
+    """Connect to a broker, and look at all certificates; no MQTT: a running agent is not disturbed."""
+    broker = broker or config.broker
     place = f"{broker.host}:{broker.port}"
     broker.password()
     try:
@@ -37,7 +40,7 @@ def ask_broker(config: EdgeConfig, now_ns: int) -> Sequence[Finding]:
             if broker.tls is None:
                 return [Finding("broker", place, 0, "it accepts connections (no TLS)")]
             with broker.tls.context().wrap_socket(plain, server_hostname=broker.host) as secure:
-                return [_certificate(place, secure, now_ns)]
+                return [_certificate(place, secure, now_ns), *_ours(broker.tls, now_ns)]
     except ssl.SSLError as error:
         why = getattr(error, "verify_message", "") or error.reason or str(error)
         return [
@@ -63,6 +66,17 @@ def _certificate(place: str, secure: ssl.SSLSocket, now_ns: int) -> Finding:
     if days < _SOON_DAYS:
         return Finding("broker", place, 1, text, "Have the broker's certificate renewed")
     return Finding("broker", place, 0, text)
+
+
+def _ours(tls: Tls, now_ns: int) -> Sequence[Finding]:
+    """Say which of the gateway's own files expires within 30 days."""
+    files = {"our certificate": tls.cert_file, "the authority's certificate": tls.ca_file}
+    expiries = certificates.of_files({name: path for name, path in files.items() if path})
+    return [
+        Finding("broker", e.name, 1, text, "Have it renewed, and restart the agent")
+        for e in expiries
+        if (text := e.warning(now_ns))
+    ]
 
 
 def ask_spool(config: EdgeConfig, _now_ns: int) -> Sequence[Finding]:
@@ -98,7 +112,7 @@ def _user() -> str:
         return "USER"
 
 
-def ask_clock(_config: EdgeConfig, now_ns: int) -> Sequence[Finding]:
+def ask_clock(config: EdgeConfig, now_ns: int) -> Sequence[Finding]:
     """Look whether the clock is set, and whether the kernel says that it is synchronised."""
     now = datetime.fromtimestamp(now_ns / 1e9, UTC)
     place = "system clock"
@@ -112,8 +126,10 @@ def ask_clock(_config: EdgeConfig, now_ns: int) -> Sequence[Finding]:
                 "Set the clock, and have it kept by NTP",
             )
         ]
-    known = synchronised()
     text = f"{now:%Y-%m-%d %H:%M:%S} UTC"
+    if config.clock.source == "none":
+        return [Finding("clock", place, 0, f"{text}; taken to be right (clock.source = none)")]
+    known = synchronised()
     if known is None:
         return [Finding("clock", place, 0, f"{text}; whether it is synchronised is not known here")]
     if not known:

@@ -67,6 +67,10 @@ def _ages(state: AgentState) -> Samples:
     return [({"device": d}, age) for d, age in state.devices.items() if age is not None]
 
 
+def _outputs(key: str) -> Callable[[AgentState], Samples]:
+    return lambda state: [({"output": o}, float(shown[key])) for o, shown in state.outputs.items()]
+
+
 def _capacity(state: AgentState) -> Samples:
     return [({}, state.spool_capacity_bytes)] if state.spool_capacity_bytes else []
 
@@ -118,6 +122,10 @@ FIGURES: tuple[Figure, ...] = (
      _one(lambda s: s.unsaid)),
     ("device_up", "gauge", "1 while the device answers", _up),
     ("device_reading_age_seconds", "gauge", "Time since the device gave its last reading", _ages),
+    ("output_on", "gauge", "1 while the output is to be on", _outputs("on")),
+    ("output_up", "gauge", "1 while the output obeys", _outputs("obeys")),
+    ("alerts", "gauge", "Alerts of the gateway's own rules that are active, or not yet acknowledged",
+     _one(lambda s: len(s.alerts))),
     ("problem", "gauge", "1 for each part that has a problem; status says it in words", _problems),
     ("reloads_total", "counter", "Configurations taken while running", _one(lambda s: s.reloads)),
     ("reloads_refused_total", "counter", "Configurations refused while running",

@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 _LIVE = frozenset({"broker", "spool", "devices", "log_level", "log_format", "metrics", "folder"})
 
 
+_SAFETY_NAMES = {"safety.rules": "rules", "safety.state": "state", "output": "outputs", "panel": "panels"}
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A configuration that was checked as a whole, with a driver for each of its devices."""
@@ -139,6 +142,13 @@ def _refuse_what_takes_a_restart(old: EdgeConfig, new: EdgeConfig) -> None:
         for f in fields(EdgeConfig)
         if f.name not in _LIVE and getattr(old, f.name) != getattr(new, f.name)
     ]
+    if "safety" in different:
+        different.remove("safety")
+        different += [
+            name
+            for name, key in _SAFETY_NAMES.items()
+            if getattr(old.safety, key) != getattr(new.safety, key)
+        ]
     if old.spool.path != new.spool.path:
         different.append("spool.path")
     if old.spool.full_sync != new.spool.full_sync:

@@ -150,6 +150,8 @@ def run_agent(
 def _safety(config: EdgeConfig, drivers: Sequence[Driver]) -> Safety | None:
     points = [point for driver in drivers for point in driver.points()]
     state = config.spool.path.with_name(config.spool.path.name + ".safety.json")
+    if config.safety.rules:
+        log.info("%s", safeties.summary(config.safety.rules, config.site, points))
     return safeties.make(
         config.safety, config.site, config.gateway, points, state=state, folder=config.folder
     )

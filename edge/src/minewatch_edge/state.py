@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,8 +21,9 @@ class AgentState:
     """How the agent is: readings counted since the spool was made, ``waiting`` those the disk has refused.
 
     ``problems`` maps a part (broker, host, session, spool, clock, a device) to what is wrong with it,
-    ``devices`` a device to the seconds since it last gave a reading (None: not yet). ``reloads`` and
-    ``loop_lag_s`` belong to whoever runs the agent.
+    ``devices`` a device to the seconds since it last gave a reading (None: not yet), ``outputs`` an output to
+    its position (``on``, ``why``, ``obeys``); ``alerts`` are the gateway's own that stand: active, or not yet
+    acknowledged. ``reloads`` and ``loop_lag_s`` belong to whoever runs the agent.
     """
 
     time_ns: int
@@ -46,6 +47,8 @@ class AgentState:
     unsaid: int = 0
     problems: Mapping[str, str] = field(default_factory=dict)
     devices: Mapping[str, float | None] = field(default_factory=dict)
+    outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    alerts: Sequence[Mapping[str, Any]] = ()
     sessions: int = 0
     waiting_capacity: int = 0
     rejects_waiting: int = 0
@@ -81,6 +84,8 @@ class AgentState:
             "reloads_refused": self.reloads_refused,
             "loop_lag_s": round(self.loop_lag_s, 4),
             "devices": {d: None if age is None else round(age, 3) for d, age in self.devices.items()},
+            "outputs": {name: dict(shown) for name, shown in self.outputs.items()},
+            "alerts": [dict(alert) for alert in self.alerts],
             "clock": self.clock,
             "clock_steps": self.clock_steps,
             "clock_leaps": self.clock_leaps,

@@ -67,6 +67,13 @@ def status(found: Mapping[str, Any], age_s: float) -> str:
     for device, age in found.get("devices", {}).items():
         last = "no reading yet" if age is None else f"last reading {span(age + age_s)} ago"
         rows.append((f"  {device}", "PROBLEM" if device in found.get("problems", {}) else last))
+    for output, shown in found.get("outputs", {}).items():
+        why = f": {shown['why']}" if shown["why"] else ""
+        rows.append((f"  {output}", f"{'on' if shown['on'] else 'off'}{why}"))
+    for alert in found.get("alerts", ()):
+        stands = "active" if alert["active"] else "over"
+        known = "acknowledged" if alert["acknowledged"] else "not acknowledged"
+        rows.append(("ALERT", f"{alert['rule']} at {alert['place']}: {stands}, {known}"))
     problems = found.get("problems", {})
     rows += [("PROBLEM", f"{part}: {text}") for part, text in problems.items()]
     return table(rows)

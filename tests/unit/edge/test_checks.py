@@ -148,9 +148,27 @@ def test_the_brokers_certificate_is_looked_at(days: int, fault: int, tmp_path: P
     tls = certificate(tmp_path, days)
     with tls_server(tls) as port:
         config = replace(CONFIG, broker=BrokerConfig("localhost", port, tls=Tls(tls.ca_file)))
-        (found,) = checks_system.ask_broker(config, NOW_NS)
+        found, *ours = checks_system.ask_broker(config, NOW_NS)
+    assert len(ours) == fault  # the authority's file here is the same certificate
     assert (found.fault, f"valid for {days} days" in found.text) == (fault, True)
     assert found.text.startswith("it accepts TLSv1.")
+
+
+def test_every_broker_and_our_own_certificate_are_looked_at(tmp_path: Path) -> None:
+    """A fallback broker is asked too; a certificate of ours that ends soon is a warning of its own."""
+    tls = certificate(tmp_path, 12)
+    with tls_server(tls) as port:
+        second = BrokerConfig("localhost", port, tls=tls)
+        config = replace(CONFIG, broker=BrokerConfig("127.0.0.1", 9, fallback=(second,)))
+        found: list[Finding] = []
+        with parts(*(p for p in checks_system._parts(config) if p.name == "broker")):
+            assert checks.run(config, NOW_NS, found.append) == 2
+    assert [(f.place, f.fault) for f in found[:2]] == [("127.0.0.1:9", 2), (f"localhost:{port}", 1)]
+    assert [f.place.rsplit(" ", 1)[0] for f in found[2:]] == [
+        "our certificate",
+        "the authority's certificate",
+    ]
+    assert all("in 12 days" in f.text and f.fault == 1 for f in found[2:])
 
 
 def test_a_broker_that_cannot_be_trusted_is_a_fault(tmp_path: Path) -> None:
@@ -195,7 +213,11 @@ def test_the_clock_is_looked_at() -> None:
     """A clock that was never set is a fault; what the kernel says of it is asked, not guessed."""
     (unset,) = checks_system.ask_clock(CONFIG, 86_400 * 10**9)
     assert (unset.fault, "1970-01-02" in unset.text) == (2, True)
-    (found,) = checks_system.ask_clock(CONFIG, NOW_NS)
+    trusting = replace(CONFIG, clock=replace(CONFIG.clock, source="none"))
+    (trusted,) = checks_system.ask_clock(trusting, NOW_NS)
+    assert (trusted.fault, "clock.source = none" in trusted.text) == (0, True)
+    asking = replace(CONFIG, clock=replace(CONFIG.clock, source="system"))
+    (found,) = checks_system.ask_clock(asking, NOW_NS)
     assert found.fault == {True: 0, None: 0, False: 1}[checks_system.synchronised()]
 
 

@@ -24,6 +24,8 @@ STATE = AgentState(
     problems={"broker": "gone", "fan": "silent"}, devices={"fan": 2.5, 'gas "1"\n': 0.25, "new": None},
     sessions=2, waiting_capacity=100, rejects_waiting=1, rejects_capacity=1000, spool_bytes=4096,
     spool_capacity_bytes=8192, reloads=3, reloads_refused=1, loop_lag_s=0.0125,
+    outputs={"siren": {"on": True, "why": "r at p", "obeys": False}},
+    alerts=({"rule": "r", "place": "p", "active": True, "acknowledged": False},),
 )  # fmt: skip
 
 
@@ -59,6 +61,9 @@ def test_every_figure_carries_what_the_state_says() -> None:
     assert found["minewatch_edge_readings_held"] == 13 - 6 - 3 - 3
     assert found["minewatch_edge_waiting_readings_capacity"] == 100
     assert found['minewatch_edge_device_up{device="fan"}'] == 0
+    assert found['minewatch_edge_output_on{output="siren"}'] == 1
+    assert found['minewatch_edge_output_up{output="siren"}'] == 0
+    assert found["minewatch_edge_alerts"] == 1
     assert found['minewatch_edge_device_up{device="gas \\"1\\"\\n"}'] == 1
     assert 'minewatch_edge_device_reading_age_seconds{device="new"}' not in found
     assert found["minewatch_edge_loop_lag_seconds"] == 0.0125

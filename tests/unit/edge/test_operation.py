@@ -27,6 +27,7 @@ from minewatch_edge.spool import Counters
 from minewatch_edge.state import AgentState
 from minewatch_edge.tables import Table
 from minewatch_edge.testing import ListDriver
+from unit.edge.test_safety import RULES
 
 STATE = AgentState(0, "mine", "gw", True, True, True, 1, Counters(), 0, 0, 0, "s", 0.0, devices={"d": 0.1})
 
@@ -128,6 +129,14 @@ def test_auto_is_the_journal_only_when_stderr_is_the_journal(tmp_path: Path) -> 
 # --- reload -------------------------------------------------------------------------------
 
 POINT = {"metric": "m", "quantity": "q", "unit": "1"}
+SIREN = {"kind": "gpio-file", "file": "siren", "function": "siren", "id": "siren", "safe": "off"}
+
+
+def changed(folder: Path, more: dict[str, object]) -> EdgeConfig:
+    """Return the configuration of one device, with more tables."""
+    device = {"id": "a", "driver": "simulated", "interval_s": 1.0, "point": [POINT]}
+    values = {"gateway": {"site": "mine", "id": "gw"}, "broker": {"host": "h"}, "device": [device]}
+    return config.parse(Table({**values, **more}, "edge.toml"), folder)
 
 
 def parsed(folder: Path, **devices: float) -> EdgeConfig:
@@ -199,6 +208,51 @@ def test_a_wrong_configuration_is_refused_as_a_whole(tmp_path: Path) -> None:
     assert prepared is not None
     reloading.reloader.done(prepared)
     assert reloading.reloader.problem == ""
+
+
+@pytest.mark.parametrize(
+    ("table", "value", "word"),
+    [
+        ("clock", {"holdover_h": 1}, "clock"),
+        ("safety", {"rules": ["rules.toml"]}, "safety.rules"),
+        ("panel", [{"id": "t", "kind": "gpio-file", "file": "b", "action": "test"}], "panel"),
+    ],
+)
+def test_what_takes_a_restart_is_said(table: str, value: object, word: str, tmp_path: Path) -> None:
+    """A table that cannot change while the agent runs is refused by its own name, with the mend."""
+    (tmp_path / "rules.toml").write_text(RULES)
+    first = parsed(tmp_path, a=1.0)
+    reloading = Reloading(first)
+    reloading.next = changed(tmp_path, {table: value})
+    assert reloading.reload() is None
+    said = f"{word}: it cannot change while the agent runs. Restart the agent"
+    assert said in reloading.reloader.problem
+
+
+def test_a_rule_that_changed_in_its_file_takes_a_restart(tmp_path: Path) -> None:
+    """Rule files are read again too: another threshold is refused, the same one is nothing new."""
+    (tmp_path / "rules.toml").write_text(RULES)
+    safety: dict[str, object] = {"safety": {"rules": ["rules.toml"]}, "output": [SIREN]}
+    reloading = Reloading(changed(tmp_path, safety))
+    reloading.next = changed(tmp_path, safety)
+    assert reloading.reload() is not None
+    (tmp_path / "rules.toml").write_text(RULES.replace("threshold = 1.0", "threshold = 1.5"))
+    reloading.next = changed(tmp_path, safety)
+    assert reloading.reload() is None
+    assert "safety.rules: it cannot change" in reloading.reloader.problem
+    (tmp_path / "rules.toml").write_text(RULES)
+    reloading.next = changed(tmp_path, {**safety, "output": [{**SIREN, "pulse_s": 1}]})
+    assert reloading.reload() is None
+    assert reloading.reloader.problem.count("output: it cannot change") == 1
+
+
+def test_another_fallback_broker_is_taken(tmp_path: Path) -> None:
+    """[[broker.fallback]] is part of the broker, which may change while the agent runs."""
+    reloading = Reloading(parsed(tmp_path, a=1.0))
+    reloading.next = changed(tmp_path, {"broker": {"host": "h", "fallback": [{"url": "mqtt://second"}]}})
+    prepared = reloading.reload()
+    assert prepared is not None
+    assert prepared.changed == ("broker",)
 
 
 def test_drivers_of_a_refused_configuration_are_closed(tmp_path: Path) -> None:

@@ -56,6 +56,20 @@ def explain(rules: Sequence[Rule], site: str, points: Sequence[PointBirth]) -> l
     return found
 
 
+def summary(rules: Sequence[Rule], site: str, points: Sequence[PointBirth]) -> str:
+    """Return in one line which rules are judged here, which are left to the centre, which meet no point."""
+    places = [Place.of(site, point) for point in points]
+    here = [r for r in rules if any(r.applies(p) for p in places)]
+    kinds = (
+        ("rules judged here", [r.id for r in here if r.judged]),
+        ("left to the centre", [r.id for r in here if not r.judged]),
+    )
+    parts = [f"{what}: {', '.join(names) or 'none'}" for what, names in kinds]
+    if others := len(rules) - len(here):
+        parts.append(f"{others} meet no point of this gateway")
+    return "; ".join(parts)
+
+
 def check(config: SafetyConfig, site: str, points: Sequence[PointBirth], folder: Path) -> list[CheckResult]:
     """Explain the rules and read every output and button once; nothing is driven."""
     found = explain(config.rules, site, points)

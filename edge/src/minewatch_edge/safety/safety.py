@@ -59,6 +59,10 @@ class NoSafety:
         """Have none."""
         return {}
 
+    def report(self) -> dict[str, Any]:
+        """Have nothing to show."""
+        return {}
+
 
 class Safety:
     """Judges, outputs, buttons and the alerts of a gateway."""
@@ -220,6 +224,19 @@ class Safety:
         if self.notes_dropped:
             found["notes"] = f"{self.notes_dropped} events were given up: the spool did not take them"
         return found
+
+    def report(self) -> dict[str, Any]:
+        """Return what the state shows: outputs by their name, and the alerts that stand."""
+        return {
+            "outputs": {
+                o.config.id: {"on": o.wanted.on, "why": o.wanted.why, "obeys": not o.problem}
+                for o in self._outputs
+            },
+            "alerts": [
+                {"rule": x.rule, "place": x.place, "active": x.active, "acknowledged": x.acknowledged}
+                for x in self._lives.held.values()
+            ],
+        }
 
     # --- inside ---------------------------------------------------------------------------------------------
 
