@@ -34,8 +34,6 @@ _EVICT_MOST = 20_000
 _SHRINK_PAGES = 256
 _AHEAD_MS = 60_000  # a point that gives very many readings runs ahead of the clock
 _BLOCK = 10_000  # ids reserved at a time
-
-
 _GAP_TEXT = '{"kind":"gap"'
 _Given: TypeAlias = tuple[int, int, str, int]
 
@@ -453,8 +451,8 @@ class Spool:
         """Return when the oldest row held was taken, in milliseconds; 0 when none is held."""
         self._ready()
         with self._file.guard():
-            found = self._file.db.execute("SELECT ts FROM row ORDER BY id LIMIT 1").fetchone()
-        return int(found[0]) if found else 0
+            oldest = self._file.db.execute("SELECT ts FROM row ORDER BY id LIMIT 1").fetchone() or (0,)
+        return int(oldest[0])
 
     def used_bytes(self) -> int:
         """Return the bytes in use inside the file."""
