@@ -33,7 +33,7 @@ def measure(path: Path, sync: str) -> None:
     spent = time.perf_counter() - began
     print(f"edge.spool.append_{sync} {total / spent:.0f} rows/s", flush=True)
     print(f"edge.spool.append_{sync}_readings {total * READINGS / spent:.0f} readings/s", flush=True)
-    print(f"edge.spool.bytes_{sync} {spool.used_bytes() / total / READINGS:.1f} B/reading", flush=True)
+    print(f"edge.spool.bytes_{sync} {spool.figures()[0] / total / READINGS:.1f} B/reading", flush=True)
     began, cursor = time.perf_counter(), 0
     while found := spool.unacknowledged(cursor, 100):
         cursor = found[-1].id

@@ -37,7 +37,6 @@ class Keeping:
         Raises SpoolUnavailable.
         """
         spool = self._spool
-        self.bytes = spool.used_bytes()
         gone = spool.evict(now_ns, by_age=by_age)
         if gone and not self._told:
             self._told = True
@@ -46,7 +45,7 @@ class Keeping:
             told = list(self._rejects)
             spool.reject(told)
             del self._rejects[: len(told)]
-        self.oldest_ms = spool.oldest_ms()
+        self.bytes, self.oldest_ms = spool.figures()
         return gone
 
     def problems(self) -> dict[str, str]:

@@ -447,17 +447,10 @@ class Spool:
             self._count(db, **{counter: gap.readings or 0})
         return gap.readings or 0
 
-    def oldest_ms(self) -> int:
-        """Return when the oldest row held was taken, in milliseconds; 0 when none is held."""
+    def figures(self) -> tuple[int, int]:
+        """Return the bytes in use inside the file, and when the oldest row held was taken (ms, 0: none)."""
         self._ready()
-        with self._file.guard():
-            oldest = self._file.db.execute("SELECT ts FROM row ORDER BY id LIMIT 1").fetchone() or (0,)
-        return int(oldest[0])
-
-    def used_bytes(self) -> int:
-        """Return the bytes in use inside the file."""
-        self._ready()
-        return self._file.used_bytes()
+        return self._file.used_bytes(), self._file.oldest_ms()
 
     def shrink(self) -> None:
         """Give a little of the free room back to the disk; meant to be called now and then."""

@@ -256,6 +256,12 @@ class SpoolFile:
             number += 1
         return _beside(self.path, f".corrupt-{number - 1}") if number > 1 else None
 
+    def oldest_ms(self) -> int:
+        """Return when the oldest row was taken, in milliseconds; 0 when there is none."""
+        with self.guard():
+            found = self.db.execute("SELECT ts FROM row ORDER BY id LIMIT 1").fetchone()
+        return int(found[0]) if found else 0
+
     def used_bytes(self) -> int:
         """Return the bytes in use inside the file; free pages do not count."""
         with self.guard():

@@ -174,7 +174,7 @@ def test_a_full_spool_gives_up_the_oldest_and_counts_them(tmp_path: Path) -> Non
     for i in range(200):
         spool.append([row(float(i), n=100)], SECOND)
         spool.evict(SECOND)
-    assert spool.used_bytes() <= 200_000
+    assert spool.figures()[0] <= 200_000
     counters = spool.counters
     assert counters.evicted_size > 0
     assert counters.sampled == 20_000 == counters.held + counters.evicted
