@@ -67,6 +67,7 @@ def main() -> None:
             if file.stem in TESTS:
                 known = sum(event.event is EventKind.TAGGED for event in run.events)
                 tagged, untagged, called = tagged + known, untagged + (known == 0), called + len(made)
+                false += len(made)
                 continue
             for step in dangers(scenario):
                 wanted += 1

@@ -86,9 +86,10 @@ class Trials:
             p.kept.append((t, x))
 
     def _window(self, p, t, x):
-        near = [(v, -at) for at, v in p.kept[-12:] if at >= t - self.s.onset_ns and v < x]
-        low, at = min(near, default=(x, -t))
-        return low, -at
+        near = [(at, v) for at, v in p.kept[-12:] if at >= t - self.s.onset_ns]
+        low = min([x, *(v for _, v in near)])
+        began = [at for at, v in near if v <= low + 0.1 * (x - low)]
+        return (low, max(began)) if began else (x, t)
 
     def _quiet(self, slot, p, t, x, hole):
         s = self.s

@@ -144,17 +144,23 @@ def note_change(
 
 @kernel
 def lowest(r: Row, t: int, x: float, onset_ns: int) -> tuple[float, int]:
-    """Return the lowest kept reading of the last ``onset_ns``, the latest of equals; (x, t) without one."""
+    """Return the lowest kept reading of the last ``onset_ns``, and when the rise from it began.
+
+    That is the latest reading within a tenth of the rise of it: noise before a step is no part of the step.
+    """
     low = x
-    at = t
-    for i in range(min(r["kept"], RING)):
+    kept = min(r["kept"], RING)
+    for i in range(kept):
         slot = (r["kept"] - 1 - i) % RING
         if r["ring_ns"][slot] < t - onset_ns:
+            kept = i
             break
-        if r["ring"][slot] < low:
-            low = r["ring"][slot]
-            at = r["ring_ns"][slot]
-    return low, at
+        low = min(low, r["ring"][slot])
+    for i in range(kept):
+        slot = (r["kept"] - 1 - i) % RING
+        if r["ring"][slot] <= low + 0.1 * (x - low):
+            return low, r["ring_ns"][slot]
+    return x, t
 
 
 @kernel
