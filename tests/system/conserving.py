@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from minewatch.config import load
-from minewatch.contracts import F8, I8, EventKind
+from minewatch.contracts import F8, I8, AlertEvent, EventKind
 from minewatch.store.records import open_records
 from minewatch.store.telemetry import open_telemetry
 from servers import influxd, iotcore, mosquitto
@@ -258,8 +258,7 @@ class Conserving:
         finally:
             store.close()
             records.close()
-        raised = Counter(e.alert.id for e in self.system.journal() if e.event is EventKind.RAISED)
-        made.raised_twice = sum(times - 1 for times in raised.values())
+        made.raised_twice = _raised_twice(self.system.journal())
 
     def _compare(self, log: dict[int, int], values: F8, times_ms: I8) -> None:
         made = self.outcome
@@ -281,6 +280,19 @@ class Conserving:
         for link in (self.agent_link, self.service_link, self.store_link):
             if link:
                 link.close()
+
+
+def _raised_twice(events: Sequence[AlertEvent]) -> int:
+    """Count how often an alert was raised that stood already: an activation must end before the next."""
+    standing: set[str] = set()
+    found = 0
+    for event in events:
+        if event.event is EventKind.RAISED:
+            found += event.alert.id in standing
+            standing.add(event.alert.id)
+        elif event.event is EventKind.CLEARED:
+            standing.discard(event.alert.id)
+    return found
 
 
 @contextmanager
