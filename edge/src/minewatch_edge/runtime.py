@@ -298,7 +298,7 @@ class _Dial:
 
     def _first_answers(self) -> bool:
         first = self._brokers.first
-        self._first = self._first or Probe(first.host, first.port)
+        self._first = self._first or Probe(first.host, first.port, first.tls)
         answer = self._first.answer
         if answer is None:
             return False
@@ -311,7 +311,7 @@ class _Dial:
         if self._probe is None:
             if now_ns >= self._again_ns:
                 broker = self._brokers.current.broker
-                self._probe = Probe(broker.host, broker.port)
+                self._probe = Probe(broker.host, broker.port, broker.tls)
         elif (answer := self._probe.answer) is not None:
             self._probe = None
             if not answer:

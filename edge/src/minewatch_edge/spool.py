@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 _REJECTS_KEPT = 1000
 _EVICT_SHARE = 0.02  # of the rows at a time: a little room, so that not every commit evicts
 _EVICT_MOST = 20_000
+_EVICT_A_CALL = 60_000  # rows: a cap that was lowered by much is reached over several calls
 _SHRINK_PAGES = 256
 _AHEAD_MS = 60_000  # a point that gives very many readings runs ahead of the clock
 _BLOCK = 10_000  # ids reserved at a time
@@ -396,17 +397,20 @@ class Spool:
     def evict(self, now_ns: int, *, by_age: bool = True) -> int:
         """Delete rows beyond the caps, oldest of the lowest priority first; return the readings that cost.
 
-        Notes have no age, and those that tell of gaps are never given up.
+        One call deletes a bounded number, so that the agent's loop goes on; the next one the rest. Notes have
+        no age, and those that tell of gaps are never given up.
         """
         self._ready()
         self._file.look_for_it()
         gone = self._evict_old(now_ns) if by_age and self.limits.max_age_ns else 0
+        left = _EVICT_A_CALL
         for priority in range(NOTE_PRIORITY + 1):
-            while self.limits.max_bytes and self._file.used_bytes() > self.limits.max_bytes:
+            while left > 0 and self.limits.max_bytes and self._file.used_bytes() > self.limits.max_bytes:
                 most = min(_EVICT_MOST, max(1, int(self.held_rows * _EVICT_SHARE)))
                 rows = self._oldest(priority, most)
                 if not rows:
                     break
+                left -= len(rows)
                 gone += self._give_up(rows, gaps.SIZE, "evicted_size")
                 self._lowest[priority] = rows[-1][0]
         return gone
@@ -425,7 +429,7 @@ class Spool:
         """Delete readings that are too old; ids follow time, so only the oldest run is looked at."""
         before = (now_ns - self.limits.max_age_ns) // 1_000_000
         gone = 0
-        while True:
+        for _ in range(_EVICT_A_CALL // _EVICT_MOST):
             with self._file.guard():
                 young = self._file.db.execute(
                     "SELECT id FROM row WHERE ts >= ? ORDER BY id LIMIT 1", (before,)
@@ -435,8 +439,9 @@ class Spool:
                     (young[0] if young else self.last_id + 1, _EVICT_MOST),
                 ).fetchall()
             if not rows:
-                return gone
+                break
             gone += self._give_up(rows, gaps.AGE, "evicted_age")
+        return gone
 
     def _give_up(self, rows: list[_Given], reason: str, counter: str) -> int:
         gap = gaps.of_rows(reason, rows)

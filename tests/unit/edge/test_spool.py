@@ -259,6 +259,23 @@ def test_every_reading_is_in_one_place(
     spool.close()
 
 
+def test_a_cap_that_was_lowered_by_much_is_reached_over_several_calls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One call gives up a bounded number of rows, so that the agent goes on; the next ones the rest."""
+    monkeypatch.setattr("minewatch_edge.spool._EVICT_A_CALL", 200)
+    spool = opened(tmp_path / "s", SpoolLimits(max_bytes=100_000))
+    spool.append([row(float(i), n=20) for i in range(3_000)], SECOND)
+    calls = 0
+    while spool.used_bytes() > 100_000:
+        before = spool.held_rows
+        spool.evict(SECOND)
+        calls += 1
+        assert 0 < before - spool.held_rows <= 260
+    assert calls > 3
+    spool.close()
+
+
 def test_old_readings_are_given_up_by_age(tmp_path: Path) -> None:
     """Rows beyond the age cap go, younger ones stay."""
     spool = opened(tmp_path / "s", SpoolLimits(max_age_ns=60 * SECOND))
