@@ -14,7 +14,7 @@ demo: .venv/run.stamp $(PAGE)
 	@$(BIN)/minewatch demo $(ARGS)
 
 test: .venv/dev.stamp $(PAGE)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: .venv/dev.stamp $(PAGE)
 	$(BIN)/ruff check
