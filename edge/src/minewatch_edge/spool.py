@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 _REJECTS_KEPT = 1000
 _EVICT_SHARE = 0.02  # of the rows at a time: a little room, so that not every commit evicts
 _EVICT_MOST = 20_000
-_EVICT_A_CALL = 60_000  # rows: a cap that was lowered by much is reached over several calls
+_EVICT_A_CALL = 60_000  # rows; the agent's loop must go on
 _SHRINK_PAGES = 256
 _AHEAD_MS = 60_000  # a point that gives very many readings runs ahead of the clock
 _BLOCK = 10_000  # ids reserved at a time
@@ -397,8 +397,7 @@ class Spool:
     def evict(self, now_ns: int, *, by_age: bool = True) -> int:
         """Delete rows beyond the caps, oldest of the lowest priority first; return the readings that cost.
 
-        One call deletes a bounded number, so that the agent's loop goes on; the next one the rest. Notes have
-        no age, and those that tell of gaps are never given up.
+        One call deletes a bounded number, the next ones the rest. Notes have no age; those of gaps stay.
         """
         self._ready()
         self._file.look_for_it()
@@ -438,9 +437,7 @@ class Spool:
                     "SELECT id, ts, device, n FROM row WHERE id < ? AND note IS NULL ORDER BY id LIMIT ?",
                     (young[0] if young else self.last_id + 1, _EVICT_MOST),
                 ).fetchall()
-            if not rows:
-                break
-            gone += self._give_up(rows, gaps.AGE, "evicted_age")
+            gone += self._give_up(rows, gaps.AGE, "evicted_age") if rows else 0
         return gone
 
     def _give_up(self, rows: list[_Given], reason: str, counter: str) -> int:

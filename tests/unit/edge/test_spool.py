@@ -267,7 +267,7 @@ def test_a_cap_that_was_lowered_by_much_is_reached_over_several_calls(
     spool = opened(tmp_path / "s", SpoolLimits(max_bytes=100_000))
     spool.append([row(float(i), n=20) for i in range(3_000)], SECOND)
     calls = 0
-    while spool.used_bytes() > 100_000:
+    while spool._file.used_bytes() > 100_000:
         before = spool.held_rows
         spool.evict(SECOND)
         calls += 1
