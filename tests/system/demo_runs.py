@@ -6,9 +6,11 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,8 +31,9 @@ class Demo:
     def __init__(self, folder: Path, *arguments: str) -> None:
         self.said = folder / "said.log"
         self.results = folder / "results.log"
-        self.temporary = folder / "tmp"
-        self.temporary.mkdir(parents=True, exist_ok=True)
+        # a path of a local socket ends at 107 bytes: the folder of a test may be too deep for one
+        folder.mkdir(parents=True, exist_ok=True)
+        self.temporary = Path(tempfile.mkdtemp(prefix="mw-"))
         command = [sys.executable, "-m", "minewatch", "demo", "--json", "--port", "0", *arguments]
         with self.said.open("wb") as said, self.results.open("wb") as results:
             self.process = subprocess.Popen(
@@ -91,6 +94,7 @@ def demo(folder: Path, *arguments: str) -> Iterator[Demo]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         started.process.wait(10)
+        shutil.rmtree(started.temporary, ignore_errors=True)
 
 
 def ask(url: str) -> Any:

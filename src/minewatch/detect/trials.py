@@ -158,8 +158,10 @@ class Trials:
         point = np.full(len(kept), -1, np.int64)
         known = kept["point"] < len(target)
         point[known] = target[kept["point"][known]]
-        slot = np.where(point >= 0, self._slot[point], -1)
-        same = (slot >= 0) & (self._rows["kind"][slot] == kept["row"]["kind"])
+        kept, point = kept[point >= 0], point[point >= 0]
+        slot = self._slot[point]
+        kept, slot = kept[slot >= 0], slot[slot >= 0]
+        same = self._rows["kind"][slot] == kept["row"]["kind"]
         slot, kept = slot[same], kept[same]
         for name in LEARNED:
             self._rows[name][slot] = kept["row"][name]

@@ -60,6 +60,8 @@ def test_both_readers_give_the_same_rules(path: Path) -> None:
         assert a.about["message"] == {k: getattr(b.message, k) for k in ("kk", "ru", "en")}
         assert (a.about["citation"], a.about["verified"]) == (b.citation, b.verified)
         assert a.digest() == b.digest()
+        if (b.need, b.of) != (1, 1) or b.decision:
+            assert not a.judged, f"{a.id} asks for more than one reading says"
 
 
 @given(

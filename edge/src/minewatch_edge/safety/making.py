@@ -10,7 +10,7 @@ from minewatch_edge.errors import DriverError
 from minewatch_edge.safety import lines
 from minewatch_edge.safety.output import Output
 from minewatch_edge.safety.panel import Panel
-from minewatch_edge.safety.rule import EVERY, WHY_NOT, Place, Rule
+from minewatch_edge.safety.rule import EVERY, Place, Rule
 from minewatch_edge.safety.safety import Safety
 from minewatch_edge.safety.settings import SafetyConfig
 from minewatch_edge.sparkplug.births import PointBirth
@@ -51,7 +51,7 @@ def explain(rules: Sequence[Rule], site: str, points: Sequence[PointBirth]) -> l
             some = ", ".join(at[:5]) + (", ..." if len(at) > 5 else "")
             found.append(CheckResult(f"rule {rule.id}", True, f"is judged here at {len(at)} points: {some}"))
         else:
-            text = f"is left to the centre ({rule.detector}): {WHY_NOT[rule.detector]}"
+            text = f"is left to the centre ({rule.detector}): {rule.why_not}"
             found.append(CheckResult(f"rule {rule.id}", True, text))
     return found
 

@@ -13,15 +13,21 @@ from minewatch_edge.sparkplug.births import PointBirth
 EVERY = "*"
 # What a gateway can judge exactly as the service does, from a point's own readings alone.
 JUDGED = ("value", "rate-of-rise", "range", "sentinel")
+_MEMORY = "averages need the memory of hours that only the service keeps over restarts"
+_LEARNED = "what is usual is learned at the service"
 WHY_NOT = {
-    "mean-15min": "averages need the memory of hours that only the service keeps over restarts",
-    "twa-8h": "averages need the memory of hours that only the service keeps over restarts",
+    "mean-15min": _MEMORY,
+    "twa-8h": _MEMORY,
     "shift-mean": "the hours of shifts are set at the service",
-    "ewma": "what is usual is learned at the service",
-    "cusum": "what is usual is learned at the service",
+    "ewma": _LEARNED,
+    "cusum": _LEARNED,
     "stuck": "it takes hours, and is judged at the service",
     "gap": "silence is judged by the service's clock; here outputs have on_no_signal",
+    **dict.fromkeys(("coverage-15min", "coverage-8h", "coverage-shift"), _MEMORY),
+    **dict.fromkeys(("noise-dose-5db", "noise-dose-3db"), _MEMORY),
+    **dict.fromkeys(("ambient", "above-ambient", "novelty", "forecast", "wear", "frozen", "leap"), _LEARNED),
 }
+COUNTS = "it counts readings, or weighs their uncertainty, as only the service does"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,7 @@ class Rule:
     about: Mapping[str, object]
     intervals: float = 0.0
     except_quantities: tuple[str, ...] = ()
+    counts: bool = False
 
     def concerns(self, place: Place) -> bool:
         """Say whether it speaks of the point's quantity at the point's place, whatever its unit."""
@@ -76,7 +83,14 @@ class Rule:
     @property
     def judged(self) -> bool:
         """Whether a gateway can judge it."""
-        return self.detector in JUDGED
+        return not self.why_not
+
+    @property
+    def why_not(self) -> str:
+        """Why a gateway leaves it to the centre; empty when it judges it."""
+        if self.detector not in JUDGED:
+            return WHY_NOT[self.detector]
+        return COUNTS if self.counts else ""
 
     def digest(self) -> str:
         """Return the version of what decides, 16 hex digits: the same at gateway and service."""

@@ -12,10 +12,11 @@ from minewatch_edge.safety.rule import EVERY, JUDGED, WHY_NOT, Rule
 from minewatch_edge.tables import Table
 
 COMPARISONS = (">", ">=", "<", "<=")
+_COUNTS = ("count", "decision", "uncertainty", "confidence")  # what only the service weighs
 _RULE_KEYS = (
     "id", "quantity", "unit", "detector", "comparison", "threshold", "deadband", "on_delay_s", "off_delay_s",
     "intervals", "priority", "page", "jurisdiction", "citation", "status", "evidence", "effective_from",
-    "match", "message", "except_quantities",
+    "match", "message", "except_quantities", *_COUNTS,
 )  # fmt: skip
 _MATCH_KEYS = ("zone", "place", "site", "metric")
 _LANGUAGES = ("kk", "ru", "en")
@@ -88,6 +89,7 @@ def _rule(table: Table) -> Rule:
         about=_about(table),
         intervals=table.number("intervals", 0.0, least=0),
         except_quantities=_texts(table, "except_quantities"),
+        counts=any(key in table.values for key in _COUNTS),
     )
 
 
