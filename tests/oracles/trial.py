@@ -43,7 +43,7 @@ class Trials:
         if p.last is not None and t <= p.last:
             return
         p.before, p.last = p.last, t
-        if not good or math.isnan(x):
+        if not good or not math.isfinite(x):
             p.bad = True
             if p.stage in (SUSPECTED, TESTED):
                 p.low_since = None

@@ -401,7 +401,7 @@ def watch(
         moment = t if heard_at == NONE else heard_at
         x = value[i]
         r["before_ns"] = r["last_ns"]
-        if quality[i] >= UNCERTAIN or np.isnan(x):
+        if quality[i] >= UNCERTAIN or not np.isfinite(x):
             r["bad"] = 1
             r["last_ns"] = t
             if r["stage"] == SUSPECTED or r["stage"] == TESTED:
