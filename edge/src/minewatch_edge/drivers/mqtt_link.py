@@ -9,11 +9,9 @@ from typing import NamedTuple
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from minewatch_edge.sparkplug.mqtt import Broker
+from minewatch_edge.sparkplug.mqtt import Broker, connect_async, set_up
 
 _SESSION_S = 7 * 86_400  # how long a broker keeps what came while we were away (MQTT 5)
 
@@ -58,21 +56,10 @@ class Link:
 
     def start(self) -> None:
         """Begin to connect; the broker may come later."""
-        broker = self.broker
         client = self._client = self._make()
         self.problem = "it does not answer"
-        if broker.protocol == 5:
-            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # as paho has it
-            properties.SessionExpiryInterval = _SESSION_S if self._keep else 0
-            client.connect_async(
-                broker.host,
-                broker.port,
-                broker.keepalive_s,
-                clean_start=not self._keep,
-                properties=properties,
-            )
-        else:
-            client.connect_async(broker.host, broker.port, broker.keepalive_s)
+        session_s = _SESSION_S if self._keep else 0
+        connect_async(client, self.broker, clean=not self._keep, session_s=session_s)
         client.loop_start()
 
     def take(self, poll: int) -> tuple[list[Arrived], int]:
@@ -106,12 +93,7 @@ class Link:
             clean_session=None if five else not self._keep,
             manual_ack=self._keep,
         )
-        client.connect_timeout = broker.connect_timeout_s
-        client.reconnect_delay_set(max(1, round(broker.retry_min_s)), max(1, round(broker.retry_max_s)))
-        if broker.username:
-            client.username_pw_set(broker.username, broker.password or None)
-        if broker.tls is not None:
-            client.tls_set_context(broker.tls.context())
+        set_up(client, broker)
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
         client.on_subscribe = self._on_subscribe

@@ -69,6 +69,28 @@ class Broker:
     retry_max_s: float = 30.0
 
 
+def set_up(client: paho.Client, broker: Broker) -> None:
+    """Give a client the times of a broker, who we are, and how to trust; raises OSError as `Tls.context`."""
+    client.connect_timeout = broker.connect_timeout_s
+    client.reconnect_delay_set(max(1, round(broker.retry_min_s)), max(1, round(broker.retry_max_s)))
+    if broker.username:
+        client.username_pw_set(broker.username, broker.password or None)
+    if broker.tls is not None:
+        client.tls_set_context(broker.tls.context())
+
+
+def connect_async(client: paho.Client, broker: Broker, *, clean: bool = True, session_s: int = 0) -> None:
+    """Name the broker to a client; ``clean`` and ``session_s`` count for MQTT 5 (older: at its making)."""
+    if broker.protocol != 5:
+        client.connect_async(broker.host, broker.port, broker.keepalive_s)
+        return
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # as paho has it
+    properties.SessionExpiryInterval = session_s
+    client.connect_async(
+        broker.host, broker.port, broker.keepalive_s, clean_start=clean, properties=properties
+    )
+
+
 class Handler(Protocol):
     """What a connection asks and tells; called in the thread that runs it, and must not raise."""
 
@@ -230,12 +252,7 @@ class Connection:
             protocol=paho.MQTTv5 if five else paho.MQTTv311,
             clean_session=None if five else True,
         )
-        client.connect_timeout = broker.connect_timeout_s
-        client.reconnect_delay_set(max(1, round(broker.retry_min_s)), max(1, round(broker.retry_max_s)))
-        if broker.username:
-            client.username_pw_set(broker.username, broker.password or None)
-        if broker.tls is not None:
-            client.tls_set_context(broker.tls.context())
+        set_up(client, broker)
         client.on_pre_connect = self._on_pre_connect
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
@@ -246,15 +263,7 @@ class Connection:
         return client
 
     def _connect_async(self) -> None:
-        broker = self.broker
-        if broker.protocol == 5:
-            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # as paho has it
-            properties.SessionExpiryInterval = 0
-            self._client.connect_async(
-                broker.host, broker.port, broker.keepalive_s, clean_start=True, properties=properties
-            )
-        else:
-            self._client.connect_async(broker.host, broker.port, broker.keepalive_s)
+        connect_async(self._client, self.broker)
         self._asked = True
 
     def _try_connect(self, now_s: float) -> None:
