@@ -87,9 +87,9 @@ def test_a_broker_that_wants_certificates(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("case", "says"),
     [
-        ("no certificate of ours", "the broker refuses our certificate"),
-        ("ours is of another authority", "the broker refuses our certificate"),
-        ("ours has expired", "the broker refuses our certificate"),
+        ("no certificate of ours", "refuses our certificate"),
+        ("ours is of another authority", "refuses our certificate"),
+        ("ours has expired", "refuses our certificate"),
         ("the broker's has expired", "certificate has expired"),
         ("the broker's is of another authority", "not trusted"),
         ("the broker's is for another name", "not trusted"),
@@ -101,11 +101,10 @@ def test_wrong_certificates(tmp_path: Path, case: str, says: str) -> None:
     days = -1 if case == "the broker's has expired" else 300
     address = "127.0.0.9" if case == "the broker's is for another name" else "127.0.0.1"
     server = authority.issue("server", days=days, host=address)
-    ours = {
-        "no certificate of ours": ("", ""),
-        "ours is of another authority": other.issue("gw"),
-        "ours has expired": authority.issue("gw", days=-1),
-    }.get(case) or authority.issue("gw")
+    ours = ("", "")
+    if case != "no certificate of ours":
+        issuer = other if case == "ours is of another authority" else authority
+        ours = issuer.issue("gw", days=-1 if case == "ours has expired" else 365)
     trusted = other.file if case == "the broker's is of another authority" else authority.file
     with (
         tls_broker(tmp_path, authority, server) as broker,

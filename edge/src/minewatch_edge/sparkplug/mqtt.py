@@ -157,6 +157,7 @@ class Connection:
         self._retry_s = broker.retry_min_s
         self._client = self._make_client()
         self._asked = False
+        self._answered = False  # the broker said yes or no to this connection
         self._threaded = False
         self._given = 0
         files = (
@@ -237,10 +238,13 @@ class Connection:
         if writable:
             self._client.loop_write()
         self._client.loop_misc()
-        if self._client.socket() is None and isinstance(sock.error, ssl.SSLError):
-            self._refused(_tls_problem(sock.error))
-        if self._client.socket() is None and self._retry_at <= now_s:
-            self._back_off(now_s)
+        if self._client.socket() is None:
+            if isinstance(sock.error, ssl.SSLError):
+                self._refused(_tls_problem(sock.error))
+            elif not self._answered:
+                self._refused(_closed(self.broker))
+            if self._retry_at <= now_s:
+                self._back_off(now_s)
         return [s for s in others if s in readable]
 
     def _make_client(self) -> _Client:
@@ -269,6 +273,7 @@ class Connection:
     def _try_connect(self, now_s: float) -> None:
         if not self._asked:
             self._connect_async()
+        self._answered = False
         try:
             self._client.reconnect()
         except (OSError, ValueError) as error:  # ValueError: a host name that cannot be one
@@ -291,6 +296,7 @@ class Connection:
     def _on_connect(
         self, client: paho.Client, _data: object, _flags: object, code: ReasonCode, _properties: object
     ) -> None:
+        self._answered = True
         if code.is_failure:
             self._refused(f"{code}; check username, password and the broker's access list")
             return
@@ -370,6 +376,18 @@ class Connection:
         if sock is not None:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_WR)
+
+
+def _closed(broker: Broker) -> str:
+    """Return in words that a broker ended the connection without an answer.
+
+    A TLS 1.3 broker refuses a certificate when the handshake is over for us and CONNECT is on its way; its
+    alert is then often overtaken by the system's reset of the connection, so the reason can only be guessed.
+    """
+    what = "it ended the connection before it answered"
+    if broker.tls is None:
+        return f"{what}; check that it is an MQTT broker, and its log"
+    return f"{what}; most often it refuses our certificate; check cert_file, key_file and their dates"
 
 
 def _tls_problem(error: ssl.SSLError) -> str:
