@@ -12,7 +12,6 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -461,9 +460,3 @@ def run_core(config: Config, stop: Callable[[], bool], ready: Callable[[], None]
     Engine.warm_up()  # a reading never waits for the compiler
     Company.warm_up()
     Core(config, pipeline, clock).run(stop, ready)
-
-
-def socket_path_problem(path: Path) -> str:
-    """Return why a socket cannot be at this path, or nothing: AF_UNIX paths end at 107 bytes."""
-    size = len(str(path).encode())
-    return f"the path of the local socket is {size} bytes long, 107 is the most: {path}" if size > 107 else ""

@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from minewatch.app.broker import free_port, run_broker, write_settings
+from minewatch.app.broker import free_port, write_settings
 from minewatch.app.logs import set_up_logs
 from minewatch.app.present import Tally, summary
 from minewatch.app.processes import Part, Supervisor
@@ -122,7 +122,7 @@ def run_demo(
             settings = write_settings(config.run, broker_port)
             before = _baseline(config)
             keeper = service(config, listener)
-            keeper.parts.insert(0, Part("broker", run_broker, (settings,)))
+            keeper.parts.insert(0, Part("broker", "minewatch.app.broker:run_broker", (settings,)))
             viewer = Viewer(address(listener))
             mine: subprocess.Popen[str] | None = None
             ending.at_once.append(keeper.kill)

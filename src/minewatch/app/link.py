@@ -12,6 +12,7 @@ import socket
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -202,3 +203,9 @@ class Link:
     def close(self) -> None:
         """Close the connection."""
         self.socket.close()
+
+
+def socket_path_problem(path: Path) -> str:
+    """Return why a socket cannot be at this path, or nothing: AF_UNIX paths end at 107 bytes."""
+    size = len(str(path).encode())
+    return f"the path of the local socket is {size} bytes long, 107 is the most: {path}" if size > 107 else ""

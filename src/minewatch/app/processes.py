@@ -10,6 +10,7 @@ import contextlib
 import json
 import multiprocessing
 import os
+import pkgutil
 import signal
 import threading
 import time
@@ -35,10 +36,14 @@ ENDED_BY_ERROR = 3  # exit code of a child that a person must help; its message 
 
 @dataclass(slots=True)
 class Part:
-    """One process: what it runs, and how it has fared. ``target(*args, stop, ready)`` must return on stop."""
+    """One process: what it runs, and how it has fared.
+
+    ``target`` is "module:function", so that only the process itself imports what it needs;
+    ``function(*args, stop, ready)`` must return on stop.
+    """
 
     name: str
-    target: Callable[..., None]
+    target: str
     args: tuple[Any, ...]
     process: BaseProcess | None = None
     ready: Any = None
@@ -48,7 +53,7 @@ class Part:
     due: float = field(default=0.0)
 
 
-def _child(name: str, target: Callable[..., None], args: tuple[Any, ...], ready: Any, trouble: Path) -> None:
+def _child(name: str, target: str, args: tuple[Any, ...], ready: Any, trouble: Path) -> None:
     """Run a part until it is told to stop or its parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
     stop = threading.Event()
@@ -67,7 +72,7 @@ def _child(name: str, target: Callable[..., None], args: tuple[Any, ...], ready:
                 trouble.unlink(missing_ok=True)
 
     try:
-        target(*args, stop.is_set, is_ready)
+        pkgutil.resolve_name(target)(*args, stop.is_set, is_ready)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is said, and the part is started again
         if not isinstance(error, MinewatchError):
             own_log.exception("failed")
@@ -117,24 +122,21 @@ class Supervisor:
         self._state_file = state_file
 
     def start(self, patience_s: float, give_up: Callable[[], bool] = lambda: False) -> bool:
-        """Start each part once the one before it is ready; False when not all are ready in time.
+        """Start all parts, downstream first; False when not all are ready in time.
 
-        A part that cannot start keeps no other one back: what is wrong must be seen on the page.
+        None waits for another: each seeks the one that it speaks to until it is there, and what is wrong
+        with one must be seen on the page.
         """
         until = time.monotonic() + patience_s
-
-        def over() -> bool:
-            return give_up() or time.monotonic() > until
-
         for part in self.parts:
             self._trouble(part).unlink(missing_ok=True)  # of an earlier run
             self._launch(part)
-            while not (part.ready.wait(0.05) or part.restarts or over()):
-                self.look_after()
-        while not (ready := all(part.ready.is_set() for part in self.parts)) and not over():
+        while not all(part.ready.is_set() for part in self.parts):
+            if give_up() or time.monotonic() > until:
+                return False
             self.look_after()
             time.sleep(0.05)
-        return ready
+        return True
 
     def look_after(self) -> None:
         """Start again what has died and whose pause is over; never blocks."""

@@ -12,9 +12,9 @@ from minewatch.alerts.packs import paths
 from minewatch.alerts.rules import load as load_rules
 from minewatch.app.demo import INTERRUPTED, Ending
 from minewatch.app.logs import set_up_logs
-from minewatch.app.pipeline import NAMES
 from minewatch.app.service import data_folder, own_folder, service
 from minewatch.config import load
+from minewatch.detect.catalogue import NAMES
 from minewatch.serve.server import address, bind
 
 

@@ -9,10 +9,13 @@ from collections.abc import Callable
 from minewatch.app.clock import SystemClock
 from minewatch.app.core_client import CoreClient
 from minewatch.config import Config
-from minewatch.errors import CoreUnavailable
+from minewatch.contracts import Clock, RecordStore
+from minewatch.errors import CoreUnavailable, StoreError
 from minewatch.serve.http import create_app
 from minewatch.serve.server import loop_factory, make_server
 from minewatch.store.records import open_records
+
+CORE_OPENS_NS = 10_000_000_000  # the core, started beside us, creates or migrates the records within it
 
 
 def run_serve(
@@ -27,7 +30,7 @@ async def _serve(
     config: Config, listener: socket.socket, stop: Callable[[], bool], ready: Callable[[], None]
 ) -> None:
     clock = SystemClock()
-    records = open_records(config.records, config.data, writer=False)
+    records = await _records(config, clock, stop)
     core = CoreClient(config.socket, clock, telemetry=config.telemetry.kind)
     await core.start()
     server = make_server(create_app(records, core, config.serve, clock), config.serve)
@@ -44,3 +47,15 @@ async def _serve(
         records.close()
     if server.failure is not None:
         raise CoreUnavailable(f"the push stream broke: {server.failure!r}")
+
+
+async def _records(config: Config, clock: Clock, stop: Callable[[], bool]) -> RecordStore:
+    """Open the records, which a core that starts at the same time may not have made ready yet."""
+    until = clock.monotonic_ns() + CORE_OPENS_NS
+    while True:
+        try:
+            return open_records(config.records, config.data, writer=False)
+        except StoreError:
+            if stop() or clock.monotonic_ns() > until:
+                raise
+        await asyncio.sleep(0.1)

@@ -1,4 +1,4 @@
-"""The whole service on this machine: its three processes, started downstream first."""
+"""The whole service on this machine: its three processes, started together."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from minewatch.app.core import run_core, socket_path_problem
-from minewatch.app.ingest import run_ingest
+from minewatch.app.link import socket_path_problem
 from minewatch.app.processes import Part, Supervisor
-from minewatch.app.serve import run_serve
 from minewatch.config import Config
 from minewatch.errors import ConfigError
 
@@ -50,9 +48,9 @@ def own_folder(config: Config) -> Iterator[None]:
 def service(config: Config, listener: socket.socket) -> Supervisor:
     """Return the service's supervisor, not started yet."""
     parts = [
-        Part("core", run_core, (config,)),
-        Part("serve", run_serve, (config, listener)),
-        Part("ingest", run_ingest, (config,)),
+        Part("core", "minewatch.app.core:run_core", (config,)),
+        Part("serve", "minewatch.app.serve:run_serve", (config, listener)),
+        Part("ingest", "minewatch.app.ingest:run_ingest", (config,)),
     ]
     return Supervisor(parts, config.run / "processes.json")
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .jit import kernel
-from .neighbours import median_of
+from .median import median_of
 
 LARGEST = 1e15
 SLOWER = 0.1  # what departs is learned so much slower

@@ -270,5 +270,6 @@ def walk(
                 note(transitions[moved], limit, when, since, judged)
                 moved += 1
         if statistics.shape[0] > 0:
-            statistics[i, :] = stat
+            for k in range(DETECTORS):  # numba would compile an error text of shapes for `[i, :] =`
+                statistics[i, k] = stat[k]
     return point.shape[0], moved, scored, late

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .jit import kernel
 from .layout import NONE, Row, Rows
+from .median import median_of
 
 HOUR_NS = 3_600_000_000_000
 PARTS = 24  # of the baseline: its level is the median of their means
@@ -71,8 +72,10 @@ def learn_baseline(row: Row, x: float, elapsed: float) -> None:
     if row["parts"] < PARTS:
         return
     row["parts"] = 0
-    base = np.median(row["part"])
-    unit = max(CHANGE * abs(base), NOISE * 1.4826 * np.median(np.abs(row["part"] - base)))
+    base = median_of(row["part"], PARTS)
+    for k in range(PARTS):
+        row["part"][k] = abs(row["part"][k] - base)
+    unit = max(CHANGE * abs(base), NOISE * 1.4826 * median_of(row["part"], PARTS))
     if unit <= 0.0:
         return
     row["ready"] = 1
