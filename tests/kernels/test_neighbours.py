@@ -138,8 +138,6 @@ NEAR_MUTANTS = {
     "no floor": ("sd = max(np.sqrt(spread[i]), floor)", "sd = np.sqrt(spread[i]) + 1e-300"),
     "no root": ("np.sqrt(spread[i])", "spread[i]"),
     "the spread of another": ("np.sqrt(spread[i])", "np.sqrt(spread[0])"),
-    "the upper median": ("(values[half - 1] + values[half]) / 2.0", "values[half]"),
-    "not sorted": ("while j > 0 and values[j - 1] > x", "while j > 1 and values[j - 1] > x"),
     "warm a row too soon": ("if seen[i] >= warm_up", "if seen[i] + 1.0 >= warm_up"),
     "the memory never ends": ("min(seen[i] + 1.0, memory)", "(seen[i] + 1.0)"),
     "the smallest is told": ("most = max(most, abs(z))", "most = abs(z)"),

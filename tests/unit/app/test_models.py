@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,19 @@ def test_a_fit_anew_gives_the_same_model_and_figures(name: str, recordings: Path
     found = models.check_model(name, recordings)
     assert found["faults"] == []
     assert found["data"] == "as on the card"
+
+
+@pytest.mark.parametrize(("by", "faults"), [(1e-12, 0), (1e-6, 1)])
+def test_a_fit_may_differ_by_rounding_only(folder: Path, recordings: Path, by: float, faults: int) -> None:
+    """Another processor's last digits are the same model; anything larger is told."""
+    write, name = models.write, "skab-pump"
+    model, card = models.open_model(name, folder)
+    centre = model.arrays["centre"] + by * abs(model.arrays["centre"]).max()
+    other = write(replace(model, arrays={**model.arrays, "centre": centre}), folder / name / card["file"])
+    text = (folder / name / models.CARD).read_text()
+    (folder / name / models.CARD).write_text(text.replace(model.digest, other.digest))
+    found = models.check_model(name, recordings, folder)
+    assert sum("gives another model" in fault for fault in found["faults"]) == faults
 
 
 def test_an_altered_model_is_refused(folder: Path) -> None:
