@@ -84,9 +84,10 @@ def test_an_incident_from_raised_to_acknowledged(stub: StubService, new_desk: Ne
 
 
 def test_comment_and_life(stub: StubService, new_desk: NewDesk) -> None:
-    """A comment is written with the keyboard and stands in the life of the alert with its desk."""
+    """A comment by keyboard stands in the life of the alert with its desk; reasons have a line each."""
     room = ControlRoom.open(new_desk(), stub.url)
-    alert = stub.lever("raise", point=0)
+    why = "measured 1.2 % CH4 (limit > 1 % CH4); the air at mine/v1 fell from 1.7 to 0.4 m/s"
+    alert = stub.lever("raise", point=0, why=dict.fromkeys(("kk", "ru", "en"), why))
     room.select(alert["id"])
     room.press("c")
     room.page.get_by_role("button", name="Save").click()
@@ -100,6 +101,7 @@ def test_comment_and_life(stub: StubService, new_desk: NewDesk) -> None:
     expect(life).to_have_count(3)
     expect(life.last).to_contain_text("Забой проветривается")
     expect(life.last).to_contain_text("operator")
+    expect(room.page.get_by_role("dialog").get_by_role("listitem")).to_have_text(why.split("; "))
     room.press("Escape")
     expect(room.grid).to_be_focused()
 
