@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from minewatch.contracts import LimitTable, PointInfo, ReadingBatch
+from minewatch.detect.catalogue import index
 from minewatch.detect.engine import Engine
 from minewatch.detect.kernels.change import change_rows
 from minewatch.detect.kernels.forecast import begin, forecaster_of, foresee_series
@@ -19,6 +20,8 @@ from minewatch.detect.settings import DetectSettings
 
 S = 1_000_000_000
 START = 1_700_000_000 * S
+LIMITED = ("value", "mean-15min", "rate-of-rise", "cusum", "gap")
+TIERS = ("value", "mean-15min", "rate-of-rise", "cusum", "novelty", "forecast")  # 1 to 5; 1 is in each
 
 
 def best(run: Callable[[], object], times: int, clock: Callable[[], float] = time.perf_counter) -> float:
@@ -86,20 +89,21 @@ def wear_ns() -> float:
     return best(run, 5, time.thread_time) / n * 1e9
 
 
-def engine(points: int, limits: int) -> Engine:
-    """Return an engine of so many points with so many limits each, none of them active."""
+def engine(points: int, detectors: Sequence[str]) -> Engine:
+    """Return an engine of so many points with a limit on each of the detectors, none of them active."""
     made = Engine(DetectSettings())
     info = [
         PointInfo(f"s/d/{p}", "s", "g", "d", str(p), "methane", "% CH4", "z", 0.0, 40.0, (-2.0,), 5.0, 0.01)
         for p in range(points)
     ]
     made.add_points(info)
+    limits = len(detectors)
     n = points * limits
     made.set_limits(
         LimitTable(
             key=np.arange(n),
             point=np.repeat(np.arange(points, dtype=np.int32), limits),
-            detector=np.tile(np.array([0, 1, 4, 6, 10][:limits], np.uint16), points),
+            detector=np.tile(np.array([index(name) for name in detectors], np.uint16), points),
             comparison=np.zeros(n, np.uint8),
             threshold=np.full(n, 1e5),
             deadband=np.full(n, 0.05),
@@ -119,9 +123,9 @@ def rows(points: np.ndarray, at: int, seed: int) -> ReadingBatch:
     )
 
 
-def grouped(points: int, each: int) -> float:
+def grouped(points: int, each: int, detectors: Sequence[str]) -> float:
     """Return readings a second, batches grouped by point ``each`` readings of a point in a row."""
-    made = engine(points, 3)
+    made = engine(points, detectors)
     batches = []
     for k in range(8):
         batch = rows(np.repeat(np.arange(points), each), 0, k)
@@ -137,7 +141,7 @@ def grouped(points: int, each: int) -> float:
 
 def shuffled(points: int) -> float:
     """Return readings a second, one reading of each point a batch, points in random order."""
-    made = engine(points, 3)
+    made = engine(points, LIMITED[:3])
     order = np.random.default_rng(0).permutation(points)
     spans = []
     for k in range(10):
@@ -150,7 +154,7 @@ def shuffled(points: int) -> float:
 
 def step_us(size: int) -> float:
     """Return microseconds of one step of so many rows."""
-    made = engine(size, 3)
+    made = engine(size, LIMITED[:3])
     batches = [rows(np.arange(size), START + k * S, k) for k in range(300)]
     for batch in batches[:20]:
         made.step(batch)
@@ -167,7 +171,7 @@ def main() -> None:
     began = time.perf_counter()
     Engine.warm_up()
     print(f"detect.warm_up {time.perf_counter() - began:.2f} s")
-    for sensors in (10_000, 100_000, 1_000_000):
+    for sensors in (10_000, 100_000, 1_000_000, 4_000_000):
         print(f"detect.change.{sensors} {chart_ns(sensors):.2f} ns/reading")
     print(f"detect.forecast.1s_ahead_600s {forecast_ns(1, 600, 0):.0f} ns/reading")
     print(f"detect.forecast.30s_ahead_180s {forecast_ns(30, 180, 0):.0f} ns/reading")
@@ -175,18 +179,19 @@ def main() -> None:
     print(f"detect.forecast.state {forecaster_of(0).itemsize} B")
     print(f"detect.wear {wear_ns():.0f} ns/reading")
     print(f"detect.wear.state {WEAR.itemsize} B")
-    print(f"detect.engine.1000x200 {grouped(1000, 200) / 1e6:.2f} M/s")
-    print(f"detect.engine.20000x10 {grouped(20_000, 10) / 1e6:.2f} M/s")
+    print(f"detect.engine.1000x200 {grouped(1000, 200, LIMITED[:3]) / 1e6:.2f} M/s")
+    print(f"detect.engine.20000x10 {grouped(20_000, 10, LIMITED[:3]) / 1e6:.2f} M/s")
+    print(f"detect.tiers.1000x200 {grouped(1000, 200, TIERS) / 1e6:.2f} M/s")
     print(f"detect.engine.20000x1.random {shuffled(20_000) / 1e6:.2f} M/s")
     for size in (1, 100, 1000):
         print(f"detect.step.{size} {step_us(size):.0f} us")
-    made = engine(10_000, 5)
+    made = engine(10_000, LIMITED)
     made.step(rows(np.arange(10_000), START, 0))
     print(f"detect.tick.10000 {best(lambda: made.tick(START + S), 5) * 1e6:.0f} us")
     data = made.snapshot()
     print(f"detect.state.point {len(data) / 10_000:.0f} B")
     print(f"detect.snapshot.10000 {best(made.snapshot, 3) * 1e3:.1f} ms")
-    print(f"detect.restore.10000 {best(lambda: engine(10_000, 5).restore(data), 1) * 1e3:.1f} ms")
+    print(f"detect.restore.10000 {best(lambda: engine(10_000, LIMITED).restore(data), 1) * 1e3:.1f} ms")
 
 
 if __name__ == "__main__":
