@@ -37,6 +37,7 @@ BENCHES = (
     Bench("detect.river", "river_ratio"),
     Bench("detect.forest", "forest"),
     Bench("detect.novelty", "novelty"),
+    Bench("accuracy.change", "accuracy_change"),
     Bench("accuracy.skab", "skab"),
     Bench("accuracy.nab", "accuracy_nab"),
     Bench("accuracy.forecast", "accuracy_forecast"),
@@ -118,6 +119,12 @@ BARS: dict[str, tuple[str, float]] = {
     "detect.novelty.10000": ("<=", 400.0),
     "detect.novelty.100000": ("<=", 400.0),
     "detect.novelty.state_all": ("<=", 6_000),
+    **{
+        f"accuracy.change.{name}.{between}.tie_{tie}.measured_to_stated": (">=", 0.5)
+        for name in ("ewma", "cusum")
+        for between in (1000, 10000, 100000)
+        for tie in ("0", "0.5", "0.9")
+    },
     "accuracy.nab.scorer_differs": ("<=", 0.001),
     "accuracy.nab.standard": (">=", 75.0),
     "accuracy.nab.low_fp": (">=", 66.0),

@@ -15,6 +15,8 @@ from pydantic import ValidationError
 from minewatch.contracts import B1, F8, I8, U1, PointInfo, ReadingBatch
 from minewatch.detect.catalogue import DETECTORS, index
 from minewatch.detect.engine import Engine
+from minewatch.detect.run_length import BETWEEN
+from minewatch.detect.run_length import threshold as threshold_for
 from minewatch.detect.settings import DetectSettings
 from minewatch.errors import ConfigError
 
@@ -56,7 +58,8 @@ def score_series(
 
     score = s / (s + threshold) of the size s of the detector's statistic, and 0 where it has none. An alarm
     is a score of at least 0.5 with none in the ``gate`` rows before. The first ``train_rows`` are learned and
-    score 0. Parameters: those of the detector, ``threshold``, ``gate``, and of the point: low, high,
+    score 0. Parameters: those of the detector, ``threshold``, ``gate``,
+    ``between_alarms`` (readings between false alarms, instead of a threshold), and of the point: low, high,
     resolution, interval_s, sentinels. Raises ConfigError for an unknown detector or parameter, or a threshold
     missing.
     """
@@ -101,7 +104,7 @@ def _gated(over: B1, gate: int) -> B1:
 def _call(name: str, parameters: Mapping[str, str | float]) -> _Call:
     detector = DETECTORS[index(name, where="--detector")]
     own = [p.name for p in detector.parameters]
-    known = ["threshold", "gate", *own, *OF_POINT]
+    known = ["threshold", "gate", *own, *OF_POINT, *(["between_alarms"] if name in BETWEEN else [])]
     for key in parameters:
         if key not in known:
             raise ConfigError(
@@ -116,18 +119,35 @@ def _call(name: str, parameters: Mapping[str, str | float]) -> _Call:
         raise ConfigError(
             f"{first['input']!r} does not fit", where=f"--set {first['loc'][0]}", mend=f"{first['msg']}."
         ) from None
-    threshold = {"ewma": settings.ewma_half_score, "cusum": settings.cusum_half_score}.get(name)
-    threshold = threshold or THRESHOLDS.get(name)
-    if "threshold" in parameters:
-        threshold = _number(parameters, "threshold", 0.0)
-    if threshold is None or not threshold > 0:
-        raise ConfigError(
-            f"{name} needs a threshold above 0", where="--set threshold", mend="Add --set threshold=NUMBER."
-        )
+    threshold = _threshold(name, parameters, settings)
     gate = _number(parameters, "gate", GATES.get(name, 0))
     if not 0 <= gate < 1e12:
         raise ConfigError(f"{gate} does not fit", where="--set gate", mend="Give readings, 0 or more.")
     return _Call(settings, _point(parameters, QUANTITIES.get(name, "value")), threshold, int(gate))
+
+
+def _threshold(name: str, parameters: Mapping[str, str | float], settings: DetectSettings) -> float:
+    """Return the threshold that is given, that of a stated rate of false alarms, or the detector's own."""
+    own = THRESHOLDS | {"ewma": settings.ewma_half_score, "cusum": settings.cusum_half_score}
+    if "between_alarms" in parameters:
+        if "threshold" in parameters:
+            raise ConfigError(
+                "is a threshold already", where="--set between_alarms", mend="Leave one of the two out."
+            )
+        threshold = threshold_for(name, _number(parameters, "between_alarms", 0.0), settings.cusum_slack)
+        if name == "cusum" and threshold > settings.cusum_cap:
+            raise ConfigError(
+                f"needs a CUSUM of {threshold:.1f}, which is capped at {settings.cusum_cap:g}",
+                where="--set between_alarms",
+                mend="Raise cusum_cap or cusum_slack.",
+            )
+        return threshold
+    threshold = _number(parameters, "threshold", own.get(name, 0.0))
+    if not threshold > 0:
+        raise ConfigError(
+            f"{name} needs a threshold above 0", where="--set threshold", mend="Add --set threshold=NUMBER."
+        )
+    return threshold
 
 
 def _point(parameters: Mapping[str, str | float], quantity: str) -> PointInfo:
