@@ -176,6 +176,17 @@ def test_broker_is_down() -> None:
     assert not connection.publish(Publish("test/x", b""))
 
 
+def test_a_broker_that_ends_the_connection_before_connect_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Status says so: paho tells of no error there (TLS 1.3 refuses a certificate at just this moment)."""
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    monkeypatch.setattr(paho.Client, "_create_socket", lambda _client: ours)
+    connection = Connection(Broker("127.0.0.1", free_port()), Recorder())
+    connection.drive(0.0, 0.0)
+    assert "ended the connection before it answered" in connection.problem
+    assert connection.attempts == 1
+
+
 def test_others_wake_it() -> None:
     """A readable socket of the caller ends the wait, with and without a broker."""
     left, right = socket.socketpair()

@@ -274,11 +274,13 @@ class Connection:
         if not self._asked:
             self._connect_async()
         self._answered = False
+        why = _closed(self.broker)  # paho raises nothing where CONNECT meets a connection that has ended
         try:
             self._client.reconnect()
         except (OSError, ValueError) as error:  # ValueError: a host name that cannot be one
-            self._refused(_tls_problem(error) if isinstance(error, ssl.SSLError) else str(error))
+            why = _tls_problem(error) if isinstance(error, ssl.SSLError) else str(error)
         if self._client.socket() is None:
+            self._refused(why)
             self._back_off(now_s)
 
     def _back_off(self, now_s: float) -> None:
