@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -71,6 +72,7 @@ def test_a_full_disk_loses_nothing(mosquitto_server: Server, tmp_path: Path) -> 
         wait_for("more is sampled", lambda: running.held()["sampled"] > before["sampled"] + 500)
         assert running.held()["acked"] == before["acked"]
         no_room(core, resource.RLIM_INFINITY)
+        reload(running)
         wait_for("the service is ready", running.ready, 90)
         wait_for("the meter's incident is raised", lambda: running.get("/api/v1/alerts")[1]["items"], 90)
         running.drain_agent()
@@ -81,6 +83,8 @@ def test_a_full_disk_loses_nothing(mosquitto_server: Server, tmp_path: Path) -> 
         assert (counts.stored, counts.distinct) == (sent, sent)
         assert [event.row for event in running.journal()] == list(range(1, len(running.journal()) + 1))
         assert any(event.event is EventKind.RAISED for event in running.journal())
+        changes = [event for event in running.journal() if event.event is EventKind.CHANGED]
+        assert [(event.actor, event.comment) for event in changes] == [("engineer", "quiet meters")]
 
 
 @pytest.mark.usefixtures("influxd_server")  # skips where there is none; this test starts its own
@@ -107,6 +111,20 @@ def test_an_influxdb_that_comes_later_and_goes_again(mosquitto_server: Server, t
             assert running.counts().stored == sent
     finally:
         running.stop()
+
+
+def reload(running: System) -> None:
+    """Add a change of settings to the file and have it read again; one that is wrong is refused before."""
+    assert running.service is not None
+    good = running.config.read_text()
+    log = running.folder / "minewatch.log"
+    for name, told in (("cusum_slak", "is not taken"), ("cusum_slack", "was read again")):
+        running.config.write_text(
+            f'{good}[[detect.changes]]\nvalid_from = 2026-03-01T00:00:00Z\nby = "engineer"\n'
+            f'reason = "quiet meters"\nset = {{ {name} = 1.0 }}\n'
+        )
+        running.service.send_signal(signal.SIGHUP)
+        wait_for(told, lambda words=told: words in log.read_text())  # type: ignore[misc]  # a default
 
 
 def test_a_data_folder_that_cannot_be_written(tmp_path: Path) -> None:

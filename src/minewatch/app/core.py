@@ -28,6 +28,7 @@ from minewatch.app.clock import SystemClock
 from minewatch.app.delivery import Unnumbered
 from minewatch.app.link import Frame, Link, pack, pack_readings, read, unpack_readings
 from minewatch.app.pipeline import NAMES, Pipeline
+from minewatch.app.reload import changed
 from minewatch.config import Config
 from minewatch.contracts import (
     I4,
@@ -281,6 +282,9 @@ class Core:
             if not frame.body["problem"] and not self._broker_seen:
                 self._broker_seen = True  # from here on a gateway that lives has had its chance to say so
                 self.pipeline.expect_gateways(self.clock.now_ns())
+        elif frame.kind == "settings":
+            now = self._now()
+            self._tell(self.pipeline.change(changed(self.config.detect, frame.body["changes"]), now))
         elif frame.kind == "bye":
             peer.role = ""  # an orderly end is no loss
         elif frame.kind == "hello":

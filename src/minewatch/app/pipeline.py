@@ -19,6 +19,7 @@ import numpy as np
 import structlog
 from prometheus_client import Counter
 
+from minewatch.alerts import changed
 from minewatch.alerts.book import AlertBook
 from minewatch.alerts.rules import RuleSet
 from minewatch.app.delivery import Ledger, SpoolName
@@ -111,6 +112,7 @@ class Pipeline:
         if self.points.infos:
             self._adopt(list(enumerate(self.points.infos)), first=0)
         self.book.restore(_open_alerts(records))
+        self._record(changed.events(detect.told(), now_ns))
 
     # ---- points and gateways -------------------------------------------------------------------
 
@@ -188,6 +190,12 @@ class Pipeline:
     def expect_all(self, now_ns: int) -> None:
         """Let every silence begin now: until now it was the service that did not listen."""
         self.engine.expect(np.arange(len(self.points), dtype=np.int32), now_ns)
+
+    def change(self, detect: DetectSettings, now_ns: int) -> tuple[AlertEvent, ...]:
+        """Take other settings of detection, each change from its own time; the journal tells of new ones."""
+        for engine in (self.engine, self.second):
+            engine.change(detect)
+        return self._record(changed.events(detect.told(), now_ns))
 
     def clock_set(self, now_ns: int, step_ns: int) -> tuple[AlertEvent, ...]:
         """Go on after our clock was set by ``step_ns``: that is no silence, and hides none either."""

@@ -156,6 +156,10 @@ class Supervisor:
             if part.due and now >= part.due:
                 self._launch(part)
 
+    def renew(self, name: str, args: tuple[Any, ...]) -> None:
+        """Start a part with other arguments the next time that it has to be started."""
+        next(part for part in self.parts if part.name == name).args = args
+
     def problems(self) -> dict[str, str]:
         """Return, by part, why those that cannot go on cannot."""
         found = {part.name: why_not(self._trouble(part)) for part in self.parts}

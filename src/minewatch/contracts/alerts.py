@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from minewatch.contracts.readings import GatewayInfo, ReadingBatch
 
@@ -38,7 +39,13 @@ class EventKind(StrEnum):
     ALSO_CLEARED = "also-cleared"
     TAGGED = "tagged"  # a rise that is a test of the meter, by calibration gas: it calls nobody
     ESCALATED = "escalated"  # an alert that waited, because it might have been a test, calls a person now
-    TESTED = "tested"  # a test of outputs: it stands in the journal and is no alert
+    TESTED = "tested"  # a test of outputs
+    CHANGED = "changed"  # settings of detection change from a time on
+
+    @property
+    def of_alert(self) -> bool:
+        """Whether the row is a step in the life of an alert; others stand in the journal alone."""
+        return self not in (EventKind.TESTED, EventKind.CHANGED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +96,17 @@ class AlertEvent:
     row: int = 0
     hash: str = ""
     source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterChange:
+    """Settings of detection that are others for readings from a time on; ``before`` has the same keys."""
+
+    from_ns: int
+    by: str
+    reason: str
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

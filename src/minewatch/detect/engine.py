@@ -5,7 +5,8 @@ Live data, replay and tests drive the same one; time comes with the data.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -18,8 +19,10 @@ from minewatch.contracts import (
     F8,
     I4,
     I8,
+    U1,
     Findings,
     LimitTable,
+    PlaceEvidence,
     PointInfo,
     ReadingBatch,
     ScoreBatch,
@@ -31,8 +34,18 @@ from minewatch.detect import state as rows
 from minewatch.detect.catalogue import DETECTORS
 from minewatch.detect.kernels.gap import sweep
 from minewatch.detect.kernels.jit import WHY_NO_CACHE
-from minewatch.detect.kernels.layout import GAP, LIMIT, NONE, SCORE, TRANSITION, Rows, State
+from minewatch.detect.kernels.layout import (
+    GAP,
+    LIMIT,
+    NONE,
+    SCORE,
+    TRANSITION,
+    UNCERTAIN_CLOCK,
+    Rows,
+    State,
+)  # fmt: skip
 from minewatch.detect.kernels.walk import walk
+from minewatch.detect.phases import Phases
 from minewatch.detect.settings import DetectSettings
 from minewatch.detect.trials import Trials
 from minewatch.errors import ConfigError, NotFound
@@ -52,9 +65,9 @@ class Engine:
     """Detectors and limits of any number of points, for one thread at a time (kernels release the GIL)."""
 
     def __init__(self, settings: DetectSettings) -> None:
-        self.settings = settings
         self.late = 0
-        self._parameters = rows.parameters(settings)
+        self._phases = Phases(settings)
+        self._reached: I4 = np.zeros(0, np.int32)  # by which phase of the settings each point is judged
         self.trials = Trials(settings.test_gas)
         self._points: list[PointInfo] = []
         self._roster: bytes | None = None
@@ -80,8 +93,9 @@ class Engine:
         if wanted > len(self._state.point) or widest > self._state.sentinel.shape[1]:
             room = max(64, 2 * used, wanted) if wanted > len(self._state.point) else len(self._state.point)
             self._state = rows.grow(self._state, used, room, widest)
+            self._reached = np.concatenate((self._reached, np.zeros(room - len(self._reached), np.int32)))
         for p, info in enumerate(points, used):
-            rows.describe(self._state, p, info, self.settings)
+            rows.describe(self._state, p, info, self._phases.settings[0])
         self.trials.describe(used, points)
         self._points.extend(points)
         self._roster = None
@@ -96,11 +110,17 @@ class Engine:
             )
         if (before.quantity, before.unit) != (info.quantity, info.unit):
             rows.forget(self._state, point)
-            slots.forget(self._state, point, self.settings)
-        rows.describe(self._state, point, info, self.settings)
+            self._reached[point] = 0
+            slots.forget(self._state, point, self._phases.settings, self._reached)
+        rows.describe(self._state, point, info, self._phases.settings[self._reached[point]])
         self.trials.describe(point, [info])
         self._points[point] = info
         self._roster = None
+
+    def change(self, settings: DetectSettings) -> None:
+        """Take other settings: each reading from now on is judged by those of its own time."""
+        before, self._phases = self._phases, Phases(settings)
+        self._settle(before)
 
     def set_limits(self, table: LimitTable) -> None:
         """Judge by these limits from now on; a limit with a known key goes on where it stood.
@@ -144,7 +164,7 @@ class Engine:
 
     def tick_trials(self, now_ns: int) -> tuple[TrialChange, ...]:
         """Return the trials of calibration gas that end by the clock."""
-        return self.trials.tick(now_ns)
+        return self.trials.tick(now_ns, self._phases.signs[int(self._phases.at(now_ns))])
 
     def hear(self, points: I4, now_ns: int) -> None:
         """Let the silence of these points begin anew, as when their gateway is back or stands for them."""
@@ -201,7 +221,8 @@ class Engine:
         rows.take_over(self._state, arrays, source, target[source])
         unheard = np.flatnonzero(self._state.point["track"]["heard_ns"][: len(self._points)] == NONE)
         for p in unheard.tolist():
-            rows.describe(self._state, p, self._points[p], self.settings)
+            rows.describe(self._state, p, self._points[p], self._phases.settings[0])
+        self._settle(self._phases)
         self.trials.take_over(arrays["trial"], target)
         self._restore_limits(arrays["limit"], target)
         forecast, wear = (slots.moved(arrays[name], target) for name in ("forecast", "wear"))
@@ -240,35 +261,66 @@ class Engine:
         value = _column(batch.value, np.float64)
         given = _column(batch.quality, np.uint8)
         quality = np.empty(n, np.uint8)
-        moved_parts: list[Rows] = []
-        scored_parts: list[Rows] = []
-        done = late = 0
-        while done < n:
-            done, moved, scored, behind = walk(
-                self._state,
-                self._parameters,
-                point,
-                ts_ns,
-                value,
-                given,
-                done,
-                quality,
-                self._moved,
-                self._scored,
-                statistics,
-                int(heard_ns),
-            )
-            late += behind
-            if moved:
-                moved_parts.append(self._moved[:moved].copy())
-            if scored:
-                scored_parts.append(self._scored[:scored].copy())
+        found: list[tuple[Rows, Rows]] = []
+        trials: list[TrialChange] = []
+        places: list[PlaceEvidence] = []
+        for begin, end, phase in self._runs(point, ts_ns, given):
+            run = slice(begin, end)
+            of = (point[run], ts_ns[run], value[run])
+            found += self._walk(phase, *of, given[run], quality[run], statistics[run], int(heard_ns))
+            worst = np.maximum(quality[run], given[run])
+            changes, evidence = self.trials.step(*of, worst, int(heard_ns), self._phases.signs[phase])
+            trials += changes
+            places += evidence
         READINGS.inc(n)
-        if late:
-            self.late += late
-            LATE.inc(late)
-        trials, places = self.trials.step(point, ts_ns, value, np.maximum(quality, given), int(heard_ns))
-        return Findings(quality, _transitions(moved_parts), _scores(scored_parts), trials, places)
+        moved, scored = ([part[k] for part in found if len(part[k])] for k in (0, 1))
+        return Findings(quality, _transitions(moved), _scores(scored), tuple(trials), tuple(places))
+
+    def _walk(
+        self, phase: int, point: I4, ts_ns: I8, value: F8, given: U1, quality: U1, statistics: F8, heard: int
+    ) -> Iterator[tuple[Rows, Rows]]:
+        """Take rows of one phase in; yield transitions and scores as often as their buffers fill."""
+        parameters = self._phases.parameters[phase]
+        done = 0
+        while done < len(point):
+            done, moved, scored, late = walk(
+                self._state, parameters, point, ts_ns, value, given, done, quality,
+                self._moved, self._scored, statistics, heard,
+            )  # fmt: skip
+            if late:
+                self.late += late
+                LATE.inc(late)
+            yield self._moved[:moved].copy(), self._scored[:scored].copy()
+
+    def _runs(self, point: I4, ts_ns: I8, given: U1) -> Iterator[tuple[int, int, int]]:
+        """Yield (begin, end, phase) of rows that one phase of the settings judges, its points taken there."""
+        if len(self._phases) == 1:
+            yield 0, len(point), 0
+            return
+        phase = self._phases.of_rows(point, ts_ns, given == UNCERTAIN_CLOCK, self._reached)
+        edges = np.flatnonzero(np.diff(phase, prepend=-1, append=-1)).tolist()
+        for begin, end in itertools.pairwise(edges):
+            now, here = int(phase[begin]), point[begin:end]
+            ahead = np.unique(here[self._reached[here] != now]).astype(np.int64)
+            self._enter(ahead, np.full(len(ahead), now, np.int32), self._phases)
+            yield begin, end, now
+
+    def _settle(self, before: Phases) -> None:
+        """Take every point to the phase of its last reading, from where it stood in ``before``."""
+        self._enter(np.arange(len(self._points)), self._phases.at(self.last_ns()), before)
+
+    def _enter(self, points: I8, phase: I4, before: Phases) -> None:
+        """Take points to these phases: describe them anew where the settings of that differ."""
+        reached, self._reached[points] = self._reached[points], phase
+        learn_anew = False
+        for old, new in np.unique(np.stack((reached, phase), axis=1), axis=0).tolist():
+            was, now = before.settings[old], self._phases.settings[new]
+            if rows.describing(was) != rows.describing(now):
+                for p in points[(reached == old) & (phase == new)].tolist():
+                    rows.describe(self._state, p, self._points[p], now)
+            learn_anew |= slots.chosen(was) != slots.chosen(now)
+        if learn_anew:
+            self._state = slots.place(self._state, self._phases.settings, self._reached)
 
     def _check(self, point: int) -> None:
         if not 0 <= point < len(self._points):
@@ -279,7 +331,9 @@ class Engine:
     def _install(self, limit: Rows) -> None:
         first = np.searchsorted(limit["point"], np.arange(len(self._state.limit_first)))
         self._state = slots.place(
-            self._state._replace(limit=limit, limit_first=first.astype(np.int64)), self.settings
+            self._state._replace(limit=limit, limit_first=first.astype(np.int64)),
+            self._phases.settings,
+            self._reached,
         )
         self._gap_limits = np.flatnonzero(limit["detector"] == GAP).astype(np.int64)
         most = int(np.max(np.diff(first), initial=0))

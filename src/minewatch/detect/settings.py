@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+import itertools
+from typing import Self
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+
+from minewatch.contracts import ParameterChange
+from minewatch.detect.changes import SettingsChange
 from minewatch.detect.trial_settings import TestGasSettings
 
 
@@ -264,6 +269,42 @@ class DetectSettings(BaseModel):
         description="Measured time that a machine's wear baseline is learned from.",
     )
     test_gas: TestGasSettings = TestGasSettings()
+    changes: tuple[SettingsChange, ...] = Field(
+        default=(),
+        max_length=1000,
+        description="Settings with other values from a time on: `valid_from`, `by`, `reason`, `set`.",
+    )
+
+    def phases(self) -> tuple[Self, ...]:
+        """Return the settings as each change leaves them, first as they are before any."""
+        found = [self.model_copy(update={"changes": ()})]
+        for change in self.changes:
+            found.append(self.model_validate(change.upon(found[-1].model_dump())))
+        return tuple(found)
+
+    def told(self) -> tuple[ParameterChange, ...]:
+        """Return the changes as the journal tells them."""
+        return tuple(
+            ParameterChange(c.from_ns, c.by, c.reason, c.values_in(before), c.values_in(after))
+            for c, (before, after) in zip(self.changes, itertools.pairwise(self.phases()), strict=True)
+        )
+
+    @field_validator("changes")
+    @classmethod
+    def _in_order(
+        cls, changes: tuple[SettingsChange, ...], info: ValidationInfo
+    ) -> tuple[SettingsChange, ...]:
+        times = [change.from_ns for change in changes]
+        if times != sorted(set(times)):
+            raise ValueError("changes must stand in the order of valid_from, each time once")
+        if changes and len(info.data) == len(cls.model_fields) - 1:  # else another key is wrong, and is told
+            try:
+                cls(**info.data).model_copy(update={"changes": changes}).phases()
+            except ValidationError as error:
+                first = error.errors()[0]
+                key = ".".join(str(part) for part in first["loc"])
+                raise ValueError(f"{key}: {first['msg']}") from None
+        return changes
 
     @field_validator("fastest")
     @classmethod

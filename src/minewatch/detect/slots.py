@@ -5,9 +5,11 @@ Rows are sorted by point, so that the same limits always make the same snapshot.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from minewatch.contracts import I8
+from minewatch.contracts import I4, I8
 from minewatch.detect.kernels import forecast, wear
 from minewatch.detect.kernels.layout import FORESEEN, WORN, Rows, State
 from minewatch.detect.settings import DetectSettings
@@ -16,9 +18,17 @@ SAME_FORECAST = ("point", "horizon_ns", "coverage", "sign")  # else what was lea
 SAME_WEAR = ("point", "baseline_ns")
 
 
-def place(state: State, settings: DetectSettings) -> State:
-    """Return the state with a row for each point whose limits ask for one; known rows go on."""
-    return carry(_asked(state, settings), state.forecast, state.wear)
+def place(state: State, settings: Sequence[DetectSettings], phase: I4) -> State:
+    """Return the state with a row for each point whose limits ask for one; known rows go on.
+
+    ``settings`` are those of every phase, ``phase`` which of them each point is in.
+    """
+    return carry(_asked(state, settings, phase), state.forecast, state.wear)
+
+
+def chosen(settings: DetectSettings) -> tuple[float, ...]:
+    """Return the settings that a row is made for: with others it is learned anew."""
+    return settings.forecast_horizon_s, settings.forecast_coverage, settings.wear_baseline_s
 
 
 def carry(state: State, old_forecast: Rows, old_wear: Rows) -> State:
@@ -36,26 +46,29 @@ def moved(rows: Rows, target: I8) -> Rows:
     return found[np.argsort(found["point"], kind="stable")]
 
 
-def forget(state: State, p: int, settings: DetectSettings) -> None:
+def forget(state: State, p: int, settings: Sequence[DetectSettings], phase: I4) -> None:
     """Make the rows of point p as new."""
     for rows in (state.forecast, state.wear):
         rows["point"][rows["point"] == p] = -1
-    fresh = _asked(state, settings)
+    fresh = _asked(state, settings, phase)
     for rows, new in ((state.forecast, fresh.forecast), (state.wear, fresh.wear)):
         rows[rows["point"] == -1] = new[new["point"] == p]
 
 
-def _asked(state: State, settings: DetectSettings) -> State:
+def _asked(state: State, settings: Sequence[DetectSettings], phase: I4) -> State:
+    horizon, coverage, baseline = np.array([chosen(each) for each in settings]).T
     limit = state.limit
     of = limit[limit["detector"] == FORESEEN]
     points = np.unique(of["point"]).astype(np.int64)
     foreseen = np.zeros(len(points), forecast.FORECAST)
-    forecast.begin(foreseen, round(settings.forecast_horizon_s * 1e9), settings.forecast_coverage, True)
+    forecast.begin(foreseen, 0, 0.0, True)
     foreseen["point"] = points
+    foreseen["horizon_ns"] = np.round(horizon[phase[points]] * 1e9)
+    foreseen["coverage"] = coverage[phase[points]]
     foreseen["sign"] = np.where(np.isin(points, of["point"][of["comparison"] < 2]), 1, -1)
     worn = np.zeros(len(at := np.unique(limit["point"][limit["detector"] == WORN])), wear.WEAR)
-    wear.begin(worn, round(settings.wear_baseline_s * 1e9))
-    worn["point"] = at
+    wear.begin(worn, 0)
+    worn["point"], worn["baseline_ns"] = at, np.round(baseline[phase[at]] * 1e9)
     return state._replace(
         forecast=foreseen,
         forecast_at=_at(len(state.point), foreseen),

@@ -36,6 +36,9 @@ MAGIC = b"minewatch detect\n"
 DIGEST_BYTES = 32
 HEAD = struct.Struct("<II")  # layout version, length of the description that follows
 KEPT = ("track", "shift", "rise", "stel", "twa", "runs", "ambient", "dose", "novel")
+DESCRIBING = (
+    "default_interval_s", "rate_window_s", "fastest", "noise_floor", "novelty_floor", "novelty_floor_steps",
+)  # fmt: skip
 CHART = ("mean", "variance", "high", "low", "seen", "lag", "echo")
 MEND = "Delete the file: detectors start anew and are judging again after their warm-up."
 
@@ -116,6 +119,11 @@ def describe(state: State, p: int, info: PointInfo, settings: DetectSettings) ->
     state.chart.floor[p] = min(max(info.resolution, floor), 1e15)
     if row["track"]["heard_ns"] == NONE and info.valid_from_ns > 0:
         row["track"]["heard_ns"] = info.valid_from_ns  # it is expected to speak from there on
+
+
+def describing(settings: DetectSettings) -> tuple[Any, ...]:
+    """Return the settings that the description of a point is made of."""
+    return tuple(getattr(settings, name) for name in DESCRIBING)
 
 
 def forget(state: State, p: int) -> None:

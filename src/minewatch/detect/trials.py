@@ -27,8 +27,8 @@ from minewatch.contracts import (
 )
 from minewatch.detect.kernels.layout import NONE, Rows
 from minewatch.detect.kernels.trial import expire, watch
-from minewatch.detect.kernels.trial_layout import AIR, CHANGE, METER, PLACE, PLACE_STANDS, TRIAL
-from minewatch.detect.trial_settings import TestGasSettings, signs
+from minewatch.detect.kernels.trial_layout import AIR, CHANGE, METER, PLACE, PLACE_STANDS, TRIAL, Signs
+from minewatch.detect.trial_settings import TestGasSettings
 
 KINDS = {("methane", "% CH4"): 0, ("air_velocity", "m/s"): 1, ("barometric_pressure", "hPa"): 2}
 STAGES = (
@@ -48,7 +48,6 @@ class Trials:
     """The meters that may be tested and their witnesses, for one thread at a time."""
 
     def __init__(self, settings: TestGasSettings) -> None:
-        self._signs = signs(settings)
         self._enabled = settings.enabled
         self._rows = np.zeros(0, TRIAL)
         self._points: I4 = np.zeros(0, np.int32)
@@ -104,7 +103,7 @@ class Trials:
             row["gas"] = announced.gas_pct
 
     def step(
-        self, point: I4, ts_ns: I8, value: F8, quality: U1, heard_ns: int
+        self, point: I4, ts_ns: I8, value: F8, quality: U1, heard_ns: int, signs: Signs
     ) -> tuple[tuple[TrialChange, ...], tuple[PlaceEvidence, ...]]:
         """Take readings in, with the quality the engine gave them."""
         if not len(self._points):
@@ -115,21 +114,19 @@ class Trials:
         while done < len(point):
             done, n, group = watch(
                 self._rows, self._places, self._members, self._first, self._slot, point, ts_ns, value,
-                quality, done, int(heard_ns), self._signs, self._changes,
+                quality, done, int(heard_ns), signs, self._changes,
             )  # fmt: skip
             found += self._told(n)
             if group >= 0:
                 places.append(self._evidence(int(group), int(ts_ns[done - 1])))
         return tuple(found), tuple(places)
 
-    def tick(self, now_ns: int) -> tuple[TrialChange, ...]:
+    def tick(self, now_ns: int, signs: Signs) -> tuple[TrialChange, ...]:
         """End what no reading ends: an undecided step, a meter that fell silent, a test that is too long."""
         found: list[TrialChange] = []
         done = 0
         while done < len(self._points):
-            done, n = expire(
-                self._rows, self._members, self._first, done, int(now_ns), self._signs, self._changes
-            )
+            done, n = expire(self._rows, self._members, self._first, done, int(now_ns), signs, self._changes)
             found += self._told(n)
         return tuple(found)
 

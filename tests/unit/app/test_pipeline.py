@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 
 from minewatch.alerts.rules import RuleSet
 from minewatch.contracts import EventKind, Quality, ReadingBatch
+from minewatch.detect.settings import DetectSettings
 from unit.app.a_mine import HOUR, RULES, T0, Refusing, RefusingRecords, S, gateway, meter, pipeline
 
 
@@ -134,3 +136,27 @@ def test_a_delay_does_not_span_a_hole_between_two_pieces_of_history() -> None:
     assert history(0, 4) == []
     assert history(27, 4) == []
     assert history(100, 15) == [True]
+
+
+def test_a_change_of_settings_stands_in_the_journal_once_and_judges_history_by_its_time() -> None:
+    """Told again, or found at a start, it gives no second row; late readings are judged by their own time."""
+    change = {
+        "valid_from": datetime.fromtimestamp(T0 / 1e9 + 100, UTC), "by": "engineer", "reason": "slow meters",
+        "set": {"rate_window_s": 600.0, "cusum_slack": 1.0},
+    }  # fmt: skip
+    settings = DetectSettings.model_validate({"changes": [change]})
+    mine = pipeline()
+    mine.register([meter("a")], T0)
+    (event,) = mine.change(settings, T0 + S)
+    assert (event.event, event.actor, event.comment) == (EventKind.CHANGED, "engineer", "slow meters")
+    assert (event.time_ns, event.service_ns) == (T0 + 100 * S, T0 + S)
+    assert event.alert.why.en.endswith(": cusum_slack 0.5 → 1.0; rate_window_s 60.0 → 600.0")
+    assert len({event.alert.why.kk, event.alert.why.ru, event.alert.why.en}) == 3
+    assert mine.change(settings, T0 + 2 * S) == ()
+    again = pipeline(mine.telemetry, mine.records)
+    assert again.change(settings, T0 + 3 * S) == ()
+    assert mine.book.alerts() == []
+    for second, window_s in ((99, 60), (100, 600)):
+        mine.take(ReadingBatch.of([0], [T0 + second * S], [0.2], historical=True), T0 + 500 * S)
+        assert mine.second.state.point["rate_window_ns"][0] == window_s * S
+        assert mine.engine.state.point["rate_window_ns"][0] == 60 * S

@@ -33,7 +33,7 @@ export interface Alert {
   origin: '' | 'gateway' | 'both';
 }
 
-export type EventKind = 'raised' | 'cleared' | 'acknowledged' | 'commented' | 'also-raised' | 'also-cleared' | 'tagged' | 'escalated' | 'tested';
+export type EventKind = 'raised' | 'cleared' | 'acknowledged' | 'commented' | 'also-raised' | 'also-cleared' | 'tagged' | 'escalated' | 'tested' | 'changed';
 
 export interface AlertEvent {
   row: number;

@@ -167,7 +167,7 @@ export class Model {
   }
 
   private alertFrame(event: Extract<Frame, { event: 'alert' }>['data']): void {
-    if (event.event === 'tested') return; // a row of the journal, and no alert
+    if (event.event === 'tested' || event.event === 'changed') return; // a row of the journal, and no alert
     const known = this.alerts.get(event.alert.id);
     if (!this.alerts.event(event)) return;
     if (event.event === 'raised') {

@@ -183,6 +183,7 @@ export const en = {
   event_tagged: 'Calibration gas',
   event_escalated: 'Calls now',
   event_tested: 'Test of outputs',
+  event_changed: 'Settings changed',
   gatewayTime: 'Gateway time',
   serviceTime: 'Service time',
   loadingLife: 'Loading…',

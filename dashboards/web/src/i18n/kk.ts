@@ -176,6 +176,7 @@ export const kk: Words = {
   event_tagged: 'Бақылау газы',
   event_escalated: 'Шақыру',
   event_tested: 'Шығыстарды сынау',
+  event_changed: 'Баптаулар өзгертілді',
   gatewayTime: 'Шлюз уақыты',
   serviceTime: 'Қызмет уақыты',
   loadingLife: 'Жүктелуде…',

@@ -176,6 +176,7 @@ export const ru: Words = {
   event_tagged: 'Контрольная смесь',
   event_escalated: 'Вызов',
   event_tested: 'Проверка выходов',
+  event_changed: 'Настройки изменены',
   gatewayTime: 'Время шлюза',
   serviceTime: 'Время службы',
   loadingLife: 'Загрузка…',

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from minewatch.contracts import Alert, AlertEvent, AlertQuery, EventKind, PointInfo, Rejected
+from minewatch.contracts import Alert, AlertEvent, AlertQuery, PointInfo, Rejected
 from minewatch.errors import NotFound
 from minewatch.store.records import journal, listing
 from minewatch.store.records.rejects import KEPT, kept
@@ -36,7 +36,7 @@ class MemoryRecords:
             rows = journal.append(list(new.values()), len(self._rows), digest)
             for event, _, _ in rows:
                 self._by_key[event.key] = event
-                if event.event is not EventKind.TESTED:
+                if event.event.of_alert:
                     self._alerts[event.alert.id] = event.alert
             self._rows += rows
         return tuple(event for event, _, _ in rows)

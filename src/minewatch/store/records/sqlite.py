@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from minewatch.contracts import Alert, AlertEvent, AlertQuery, EventKind, PointInfo, Rejected
+from minewatch.contracts import Alert, AlertEvent, AlertQuery, PointInfo, Rejected
 from minewatch.errors import NotFound, StoreError
 from minewatch.store.records import journal, listing
 from minewatch.store.records.database import WRITES, connect, explained
@@ -73,7 +73,7 @@ class SqliteRecords:
             rows = journal.append(list(new.values()), row, digest)
             if rows:
                 connection.execute(insert(ALERT_EVENT), [_event_row(*each) for each in rows])
-                latest = {e.alert.id: e.alert for e, _, _ in rows if e.event is not EventKind.TESTED}
+                latest = {e.alert.id: e.alert for e, _, _ in rows if e.event.of_alert}
                 statement = upsert(ALERT)
                 values = {c.name: c for c in statement.excluded if c.name != "id"}
                 if latest:
