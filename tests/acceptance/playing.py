@@ -12,7 +12,7 @@ from minewatch.alerts.packs import paths
 from minewatch.alerts.rules import RuleSet
 from minewatch.alerts.rules import load as load_rules
 from minewatch.alerts.settings import AlertSettings
-from minewatch.app.pipeline import NAMES, Pipeline
+from minewatch.app.pipeline import Pipeline
 from minewatch.contracts import (
     I4,
     AlertEvent,
@@ -22,6 +22,7 @@ from minewatch.contracts import (
     RecordStore,
     TelemetryStore,
 )
+from minewatch.detect.company.catalogue import BY_NAME
 from minewatch.detect.settings import DetectSettings
 from minewatch.testing import MemoryRecords, MemoryTelemetry
 from minewatch_sim.scenario import Activation, Scenario
@@ -35,7 +36,7 @@ FLUSH_FRAMES = 30
 @cache
 def shipped_rules() -> RuleSet:
     """Return the packs that are in force when nobody chose others."""
-    return load_rules(paths(AlertSettings()), {name: index for index, name in enumerate(NAMES)})
+    return load_rules(paths(AlertSettings()), BY_NAME)
 
 
 def pipeline(

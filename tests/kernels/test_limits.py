@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kernels.series import EDGES, START, S, examples, series
 from minewatch.detect.kernels import limits as kernel
-from minewatch.detect.kernels.layout import LIMIT, NONE
+from minewatch.detect.kernels.layout import LIMIT, NONE, TRANSITION
 from oracles import limits as oracle
 
 
@@ -68,6 +68,26 @@ def test_some_of_the_last_readings(data, comparison, count):
     _check(
         *data, comparison=comparison, threshold=1.0, deadband=0.06, on_delay=0, off_delay=0, need=need, of=of
     )
+
+
+@examples
+@given(series(), st.integers(0, 3), st.sampled_from([0, 3 * S, 90 * S]), st.sampled_from([(1, 1), (2, 3)]))
+def test_rows_of_two_limits_with_holes(data, comparison, delay, count):
+    """Rows of one subject under two limits, in two calls, agree with plain Python for each of them."""
+    times, values = (np.array(column) for column in data)
+    limits = np.concatenate([_machine(comparison, 1.0, 0.06, delay, delay, *count)[1:]] * 2)
+    limits["threshold"][1], limits["key"][1] = -3.5, 8
+    heard, found, cut = np.zeros(2, np.int64), [], len(times) // 2
+    for part in (slice(0, cut), slice(cut, None)):
+        out = np.zeros(2 * len(times[part]), TRANSITION)
+        made = kernel.judge_rows(limits, heard, times[part], values[part], 20 * S, out)
+        found += out[:made].tolist()
+    for key, threshold in ((7, 1.0), (8, -3.5)):
+        wanted = oracle.transitions(
+            times.tolist(), values.tolist(), comparison=comparison, threshold=threshold, deadband=0.06,
+            on_delay=delay, off_delay=delay, need=count[0], of=count[1], hole=20 * S,
+        )  # fmt: skip
+        assert [row[1:] for row in found if row[0] == key] == wanted
 
 
 def test_two_of_three_ignores_a_single_spike():

@@ -8,7 +8,7 @@ import pytest
 from kernels import mutants
 from kernels.series import EDGES, START, S
 from kernels.series import same as equal
-from minewatch.detect.kernels.layout import LIMIT, NONE, TRACK
+from minewatch.detect.kernels.layout import LIMIT, NONE, TRACK, TRANSITION
 from oracles import limits as limits_oracle
 from oracles import quality as quality_oracle
 
@@ -62,6 +62,23 @@ def _limits(kernel):
                 if since != NONE:
                     out.append((t, since, bool(limit[0]["active"]), value))
             assert out == limits_oracle.transitions(times, values, **some)
+        _limit_rows(kernel, times, values, rule)
+
+
+def _limit_rows(kernel, times, values, rule):
+    for need, of in ((1, 1), (2, 3)):
+        limit = np.zeros(2, LIMIT)
+        limit[0] = (7, 0, 0, rule["comparison"], 0, 1.0, 0.25, 2 * S, 3 * S, NONE, need, of, 0)
+        limit[1] = limit[0]
+        limit[1]["key"] = 8
+        stretched = np.array([t + 9 * S * (i // 4) + S * (i // 8) for i, t in enumerate(times)])
+        heard, out = np.zeros(2, np.int64), np.zeros(2 * len(times), TRANSITION)
+        made = kernel.judge_rows(limit, heard, stretched, np.array(values), 10 * S, out)
+        counted = {**rule, "need": need, "of": of, "hole": 10 * S}
+        wanted = limits_oracle.transitions(stretched.tolist(), values, **counted)
+        found = out[:made].tolist()
+        assert [(*row[1:],) for row in found if row[0] == 7] == wanted
+        assert [row[1:] for row in found] == [row for row in wanted for _ in range(2)]
 
 
 def _quality(kernel):
@@ -100,7 +117,7 @@ def _quality(kernel):
         (
             "limits",
             _limits,
-            ("beyond", "enough", "judge"),
+            ("beyond", "enough", "judge", "note", "judge_rows"),
             ("since > t: edge", "limit['of'] > 1: edge"),
         ),  # the same either way
         ("quality", _quality, (), ()),

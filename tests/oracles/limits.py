@@ -13,16 +13,24 @@ def _beyond(comparison, value, threshold):
     return value <= threshold
 
 
-def transitions(times, statistics, *, comparison, threshold, deadband, on_delay, off_delay, need=1, of=1):
-    """Return [(time, since, active, value)]; a NaN statistic holds everything as it is."""
+def transitions(
+    times, statistics, *, comparison, threshold, deadband, on_delay, off_delay, need=1, of=1, hole=None
+):
+    """Return [(time, since, active, value)]; a NaN statistic holds everything as it is.
+
+    With a ``hole`` what was pending before so long without a number begins anew.
+    """
     out = []
     active = False
     last = []
-    since = None
+    since = before = None
     inner = threshold - deadband if comparison in (0, 1) else threshold + deadband
     for t, value in zip(times, statistics, strict=True):
         if math.isnan(value):
             continue
+        if hole is not None and before is not None and t - before > hole:
+            since, last = None, []
+        before = t
         last.append(_beyond(comparison, value, inner if active else threshold))
         over = sum(last[-of:]) >= need
         wants = over != active

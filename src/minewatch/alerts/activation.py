@@ -12,7 +12,7 @@ from prometheus_client import Counter, Gauge
 from minewatch.alerts import texts
 from minewatch.alerts.lifecycle import Step, after
 from minewatch.alerts.rule import Binding
-from minewatch.contracts import Alert, AlertEvent, AlertState, EventKind
+from minewatch.contracts import Alert, AlertEvent, AlertState, EventKind, Text
 
 EVENTS = Counter("minewatch_alerts_events_total", "Events in the life of alerts.", ["event"])
 IGNORED = Counter("minewatch_alerts_ignored_total", "Transitions without an event, by reason.", ["reason"])
@@ -58,6 +58,7 @@ class Found:
     since_ns: int
     value: float
     retrospective: bool = False
+    why: Text | None = None  # the detector's own reason
 
 
 class Shelf:
@@ -106,6 +107,8 @@ class Shelf:
 def raised_alert(found: Found, old: Alert | None) -> Alert:
     """Return the alert that an activation makes, or raises again when it is still there."""
     why = texts.raised(found.binding, found.value, found.ts_ns - found.since_ns)
+    if found.why is not None:
+        why = texts.joined(found.why, why)
     state = AlertState.RETURNED if found.retrospective else AlertState.UNACKNOWLEDGED
     if old is None:
         old = _new_alert(found)

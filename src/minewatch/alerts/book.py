@@ -46,6 +46,7 @@ from minewatch.contracts import (
     PlaceEvidence,
     PointInfo,
     RecordStore,
+    Subject,
     Transitions,
     TrialChange,
     TrialStage,
@@ -71,6 +72,8 @@ class AlertBook:
     ) -> None:
         self._settings = settings or AlertSettings()
         self._records = records
+        self._of_points: Mapping[int, Binding] = {}
+        self._of_subjects: Mapping[int, Binding] = {}
         self._bindings: Mapping[int, Binding] = {}
         self._shelf = Shelf()
         self._merger = Merger(self._shelf, records)
@@ -84,10 +87,20 @@ class AlertBook:
 
         Alerts whose rule or point is gone stay open: a person closes them.
         """
-        limits, self._bindings = rules.bind(points)
-        self._merger.bindings = self._desk.bindings = self._bindings
+        limits, self._of_points = rules.bind(points)
         self._desk.points = self._evidence.points = points
+        self._take_bindings()
         return limits
+
+    def bind_subjects(self, rules: RuleSet, subjects: Sequence[Subject]) -> LimitTable:
+        """Take the rules about what is judged outside the walk, and return their limits for the judge."""
+        limits, self._of_subjects = rules.bind_subjects(subjects)
+        self._take_bindings()
+        return limits
+
+    def _take_bindings(self) -> None:
+        self._bindings = {**self._of_points, **self._of_subjects}
+        self._merger.bindings = self._desk.bindings = self._bindings
 
     def restore(self, alerts: Iterable[Alert]) -> None:
         """Take over the alerts that the record store holds as not normal."""
@@ -162,6 +175,7 @@ class AlertBook:
                 int(transitions.since_ns[i]),
                 float(transitions.value[i]),
                 retrospective,
+                transitions.why[i] if transitions.why else None,
             )
             if transitions.active[i] and self._explained(found, ends):
                 IGNORED.labels("silence of the gateway").inc()

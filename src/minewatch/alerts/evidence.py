@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from minewatch.alerts.activation import EVENTS, IGNORED, SYSTEM, Shelf, Slot, alert_id
 from minewatch.alerts.lifecycle import Step, after
 from minewatch.alerts.rule import key_of
-from minewatch.alerts.texts import duration, number
-from minewatch.alerts.trial_texts import LANGUAGES, joined
+from minewatch.alerts.texts import duration, joined, number
+from minewatch.alerts.trial_texts import LANGUAGES
 from minewatch.contracts import (
     Alert,
     AlertEvent,

@@ -27,6 +27,7 @@ LANGUAGES = ("kk", "ru", "en")
 # statistics that are about a signal and mean the same for every quantity
 SIGNAL_DETECTORS = frozenset(
     {"range", "sentinel", "stuck", "gap", "ewma", "cusum", "novelty", "frozen", "leap"}
+    | {"mahalanobis", "pca", "isolation-forest", "neighbours", "airflow-gas"}
 )
 IN_SECONDS = frozenset({"stuck", "gap"})
 PACK_KEYS = frozenset({"title", "jurisdiction", "effective_from"})

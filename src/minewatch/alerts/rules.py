@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from minewatch.alerts import rule_file
 from minewatch.alerts.rule import EVERY, Binding, Rule, key_of
-from minewatch.contracts import LimitTable, PointInfo
+from minewatch.contracts import OUTSIDE, LimitTable, PointInfo, Subject
 from minewatch.errors import RuleError
 
 NS_PER_S = 1_000_000_000
@@ -54,7 +54,9 @@ class RuleSet:
     """
 
     rules: tuple[Rule, ...]
-    _known: dict[PointInfo, _AtPoint] = field(default_factory=dict, repr=False, compare=False)
+    _known: dict[tuple[PointInfo, int | None], _AtPoint] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def bind(
         self, points: Mapping[int, PointInfo], *, on: date | None = None
@@ -66,32 +68,32 @@ class RuleSet:
         if on is not None:
             return RuleSet(tuple(rule for rule in self.rules if rule.effective_from <= on)).bind(points)
         index = sorted(points)
-        said = [self._about(points[i]) for i in index]
-        bindings: dict[int, Binding] = {}
-        for each in said:
-            bindings.update(each.bindings)
-        rows = np.concatenate([np.zeros(0, ROW), *(each.rows for each in said)])
-        if len(bindings) != len(rows):
-            raise _shared_place(points)
-        counts = [len(each.rows) for each in said]
-        columns = {name: np.ascontiguousarray(rows[name]) for name in ROW.names or ()}
-        return LimitTable(point=np.repeat(np.asarray(index, np.int32), counts), **columns), bindings
+        return _table(index, [self._about(points[i]) for i in index])
 
-    def _about(self, point: PointInfo) -> _AtPoint:
-        known = self._known.get(point)
+    def bind_subjects(self, subjects: Sequence[Subject]) -> tuple[LimitTable, Mapping[int, Binding]]:
+        """Return the limits of what is judged outside the walk: each row's ``point`` counts the subjects."""
+        return _table(range(len(subjects)), [self._about(s.about, s.detector) for s in subjects])
+
+    def _about(self, point: PointInfo, detector: int | None = None) -> _AtPoint:
+        known = self._known.get((point, detector))
         if known is None:
-            rules = [rule for rule in self.rules if rule.applies(point)]
+            mine = [
+                r
+                for r in self.rules
+                if (r.detector_id < OUTSIDE if detector is None else r.detector_id == detector)
+            ]
+            rules = [rule for rule in mine if rule.applies(point)]
             keys = [key_of(rule.id, point.place) for rule in rules]
             rows = [_row(key, rule, point) for key, rule in zip(keys, rules, strict=True)]
             bindings = {key: Binding(rule, point) for key, rule in zip(keys, rules, strict=True)}
-            known = self._known[point] = _AtPoint(np.array(rows, ROW), bindings)
+            known = self._known[point, detector] = _AtPoint(np.array(rows, ROW), bindings)
         return known
 
     def problems(self, points: Mapping[int, PointInfo]) -> Sequence[str]:
         """Return what rules cannot watch, a line each: points in another unit, points without an interval."""
         found, timeless = [], []
         for _, point in sorted(points.items()):
-            about = [rule for rule in self.rules if rule.concerns(point)]
+            about = [rule for rule in self.rules if rule.detector_id < OUTSIDE and rule.concerns(point)]
             wrong = [rule for rule in about if rule.unit not in (EVERY, point.unit)]
             if wrong:
                 found.append(_wrong_unit(point, wrong))
@@ -104,6 +106,18 @@ class RuleSet:
                 "Add it to the description of the device."
             )
         return tuple(found)
+
+
+def _table(index: Sequence[int], said: Sequence[_AtPoint]) -> tuple[LimitTable, Mapping[int, Binding]]:
+    bindings: dict[int, Binding] = {}
+    for each in said:
+        bindings.update(each.bindings)
+    rows = np.concatenate([np.zeros(0, ROW), *(each.rows for each in said)])
+    if len(bindings) != len(rows):
+        raise _shared_place(said)
+    counts = [len(each.rows) for each in said]
+    columns = {name: np.ascontiguousarray(rows[name]) for name in ROW.names or ()}
+    return LimitTable(point=np.repeat(np.asarray(index, np.int32), counts), **columns), bindings
 
 
 def _wrong_unit(point: PointInfo, rules: Sequence[Rule]) -> str:
@@ -129,8 +143,8 @@ def _row(key: int, rule: Rule, point: PointInfo) -> tuple[float, ...]:
     )
 
 
-def _shared_place(points: Mapping[int, PointInfo]) -> RuleError:
-    counts = Counter(point.place for point in points.values())
+def _shared_place(said: Sequence[_AtPoint]) -> RuleError:
+    counts = Counter(place for each in said for place in {b.point.place for b in each.bindings.values()})
     place = next((place for place, count in counts.items() if count > 1), "?")
     return RuleError(
         "two points have the same place, so their alerts could not be told apart",

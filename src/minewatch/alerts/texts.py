@@ -42,6 +42,10 @@ STATISTICS = {
     "gap": Text("сигнал жоқ уақыт", "нет сигнала", "no signal for"),
     "forecast": Text("жақында күтілетін мән", "ожидается вскоре", "expected soon"),
     "wear": Text("бастапқы деңгейден өзгерістер", "изменений против исходного", "changes over its baseline"),
+    **dict.fromkeys(
+        ("mahalanobis", "pca", "isolation-forest", "neighbours", "airflow-gas"),
+        Text("әдеттегі шегінен неше есе", "выше обычной границы, раз", "beyond usual, times"),
+    ),
     "link": Text("байланыс жоқ уақыт", "нет связи", "no link for"),
 }
 UNITS = {
@@ -61,6 +65,7 @@ UNITS = {
     "stuck": "s",
     "gap": "s",
     "wear": "1",
+    **dict.fromkeys(("mahalanobis", "pca", "isolation-forest", "neighbours", "airflow-gas"), "1"),
 }
 TIMES = ("gap", "stuck", "link")  # statistics that are a number of seconds
 FLAGS = {
@@ -94,6 +99,11 @@ def number(value: float, language: str) -> str:
         return "—"
     text = f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
     return text if language == "en" else text.replace(".", ",")
+
+
+def joined(first: Text, second: Text) -> Text:
+    """Return one after the other."""
+    return Text(*(f"{getattr(first, one).rstrip('.')}; {getattr(second, one)}" for one in ("kk", "ru", "en")))
 
 
 def duration(nanoseconds: int, language: str) -> str:

@@ -139,11 +139,6 @@ def over(change: TrialChange) -> Text:
     )
 
 
-def joined(first: Text, second: Text) -> Text:
-    """Return one after the other."""
-    return Text(*(f"{getattr(first, one)}; {getattr(second, one)}" for one in LANGUAGES))
-
-
 LANGUAGES = ("kk", "ru", "en")
 UNSEEN = {
     "kk": " (соңы көрінбеді: көрсетімдер үзілді)",

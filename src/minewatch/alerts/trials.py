@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from minewatch.alerts import trial_texts
+from minewatch.alerts import texts, trial_texts
 from minewatch.alerts.activation import EVENTS, GATEWAY, IGNORED, SYSTEM, Found, Shelf, Slot, alert_id
 from minewatch.alerts.lifecycle import Step, after
 from minewatch.alerts.merging import BOTH
@@ -66,7 +66,7 @@ class Desk:
         ):
             return alert
         self._why[alert.id] = alert.why
-        return replace(alert, paged=False, why=trial_texts.joined(alert.why, trial_texts.waits(trial)))
+        return replace(alert, paged=False, why=texts.joined(alert.why, trial_texts.waits(trial)))
 
     def heard(self, events: list[AlertEvent], now_ns: int) -> list[AlertEvent]:
         """Let what a gateway raises call at once, whatever is known of a test."""
@@ -118,7 +118,7 @@ class Desk:
     def _escalate(self, slot: Slot, why: Text, ts_ns: int, now_ns: int) -> list[AlertEvent]:
         old = self._shelf.open[slot]
         said = self._why.pop(old.id, old.why)
-        alert = replace(old, paged=True, why=trial_texts.joined(said, _no_test(why)))
+        alert = replace(old, paged=True, why=texts.joined(said, _no_test(why)))
         name = f"{slot[0] & (1 << 64) - 1:016x}|{EventKind.ESCALATED.value}|{old.changed_ns}"
         self._shelf.keep(slot, alert)
         return self._event(name, EventKind.ESCALATED, alert, ts_ns, now_ns)

@@ -27,7 +27,7 @@ from minewatch.app.answers import failure, query
 from minewatch.app.clock import SystemClock
 from minewatch.app.delivery import Unnumbered
 from minewatch.app.link import Frame, Link, pack, pack_readings, read, unpack_readings
-from minewatch.app.pipeline import NAMES, Pipeline
+from minewatch.app.pipeline import Pipeline
 from minewatch.app.reload import changed
 from minewatch.config import Config
 from minewatch.contracts import (
@@ -45,6 +45,7 @@ from minewatch.contracts import (
     SystemState,
     Watermark,
 )
+from minewatch.detect.company.catalogue import BY_NAME
 from minewatch.detect.company.live import Company
 from minewatch.detect.engine import Engine
 from minewatch.errors import CoreUnavailable, MinewatchError, WireError
@@ -448,7 +449,7 @@ def open_pipeline(config: Config, clock: Clock) -> Pipeline:
     """Open the stores, load the rules, restore alerts and detector state."""
     now = clock.now_ns()
     config.run.mkdir(parents=True, exist_ok=True)
-    rules = load_rules(rule_files(config.alerts), {name: index for index, name in enumerate(NAMES)})
+    rules = load_rules(rule_files(config.alerts), BY_NAME)
     records = open_records(config.records, config.data, writer=True)
     telemetry = open_telemetry(config.telemetry_settings)
     book = AlertBook(config.alerts, records, started_ns=now)

@@ -47,17 +47,16 @@ from minewatch.contracts import (
     TrialChange,
     Watermark,
 )
-from minewatch.detect.catalogue import DETECTORS
-from minewatch.detect.company.catalogue import score_names
-from minewatch.detect.company.live import Company
+from minewatch.detect.company.catalogue import BY_NAME, score_names
 from minewatch.detect.company.settings import CompanySettings
 from minewatch.detect.engine import Engine
+from minewatch.detect.outside import Outside
 from minewatch.detect.settings import DetectSettings
 from minewatch.errors import StoreBusy, StoreError
 
 log = structlog.get_logger(__name__)
 
-GAP = next(index for index, detector in enumerate(DETECTORS) if detector.name == "gap")
+GAP = BY_NAME["gap"]
 AHEAD = Counter(
     "minewatch_core_ahead_readings_total",
     "Readings with a time more than a day ahead of the service's clock.",
@@ -66,8 +65,7 @@ BEHIND = Counter(
     "minewatch_core_behind_readings_total",
     "Live readings not newer than their point's last.",
 )
-NAMES = tuple(detector.name for detector in DETECTORS)
-SCORE_NAMES = score_names(NAMES)
+SCORE_NAMES = score_names()
 UNKNOWN_INTERVAL_NS = 120 * 1_000_000_000
 MOST_AHEAD_NS = 24 * 3600 * 1_000_000_000  # a time beyond it comes from a clock that was never set
 VOUCHED_NS = 5 * 1_000_000_000
@@ -94,8 +92,10 @@ class Pipeline:
         self.points = Points(records.points())
         self.ledger = Ledger(telemetry.watermarks())
         self.engine = Engine(detect)
-        self.company = Company(company or CompanySettings())  # sensors judged together, live rows only
-        self.second = Engine(detect)  # scores historical rows, so that live state never sees them
+        self.outside = Outside(company or CompanySettings())  # sensors judged together
+        # historical rows are judged aside, so that live state never sees them
+        self.second = Engine(detect)
+        self.second_outside = Outside(company or CompanySettings())
         self.gateways: dict[str, GatewayInfo] = {}
         self.started_ns = now_ns
         self.readings = 0
@@ -144,9 +144,13 @@ class Pipeline:
                 if index < first:
                     engine.replace_point(index, info)
             engine.add_points(new)
-        self.company.set_points(self.points.infos)
+        self.outside.set_points(self.points.infos)
+        self.second_outside.set_points(self.points.infos)
         everything = dict(enumerate(self.points.infos))
         table = self.book.bind(self.rules, everything)
+        others = self.book.bind_subjects(self.rules, self.outside.subjects)
+        self.outside.set_limits(others)
+        self.second_outside.set_limits(others)
         problems = tuple(self.rules.problems(everything))
         for problem in set(problems) - set(self.rule_problems):
             log.warning("a rule does not watch a point", problem=problem)
@@ -235,10 +239,11 @@ class Pipeline:
         self.points.heard(batch)
         self._keep(batch)
         events = self._apply(findings.transitions, now_ns, trials=findings.trials, places=findings.places)
-        for scores in (findings.scores, self.company.take(batch)):  # after the alerts: none waits for them
+        together, transitions = self.outside.step(batch)  # after the alerts: none waits for them
+        for scores in (findings.scores, together):
             if len(scores.point):
                 self._scores.append(scores)
-        return events
+        return events + self._apply(transitions, now_ns)
 
     def _historical(self, batch: ReadingBatch, now_ns: int) -> tuple[AlertEvent, ...]:
         batch, given = _ahead_doubted(batch.take(np.argsort(batch.ts_ns, kind="stable")), now_ns)
@@ -252,8 +257,10 @@ class Pipeline:
             rows = np.arange(begin, end)
             findings = self.second.step(given.take(rows))
             part = batch.take(rows)
-            self._keep(replace(part, quality=np.maximum(part.quality, findings.quality)))
+            part = replace(part, quality=np.maximum(part.quality, findings.quality))
+            self._keep(part)
             events += self._apply(findings.transitions, now_ns, retrospective=True)
+            events += self._apply(self.second_outside.step(part)[1], now_ns, retrospective=True)
         return events
 
     def _after_hole(self, batch: ReadingBatch) -> B1:
@@ -391,14 +398,16 @@ class Pipeline:
                 rows += len(fresh)
                 findings = self.engine.step(fresh)
                 self.points.heard(fresh)
-                self.company.take(replace(fresh, quality=np.maximum(fresh.quality, findings.quality)))
                 self._apply(findings.transitions, now_ns, trials=findings.trials, places=findings.places)
+                fresh = replace(fresh, quality=np.maximum(fresh.quality, findings.quality))
+                self._apply(self.outside.step(fresh)[1], now_ns)
         return rows
 
     def resume(self, now_ns: int) -> None:
         """Go on after a start: alerts that stand can return to normal, silence counts from now."""
         keys, _ = self.book.active_keys()
         self.engine.resume(keys)
+        self.outside.resume(keys)
         standing = {self.points.infos[point].place: stage for point, stage in self.engine.trials.standing()}
         self._record(self.book.resume_trials(standing, now_ns))
         for site, zone, since_ns in self.book.standing_places():

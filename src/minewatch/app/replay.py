@@ -17,10 +17,11 @@ from minewatch.alerts.book import AlertBook
 from minewatch.alerts.packs import paths
 from minewatch.alerts.rules import load as load_rules
 from minewatch.alerts.settings import AlertSettings
-from minewatch.app.pipeline import NAMES, Pipeline
+from minewatch.app.pipeline import Pipeline
 from minewatch.app.present import Tally, event_json, event_line, summary
 from minewatch.app.rejects import of_recording
 from minewatch.contracts import I4, AlertEvent, Counts, ReadingBatch
+from minewatch.detect.company.catalogue import BY_NAME
 from minewatch.detect.company.live import Company
 from minewatch.detect.engine import Engine
 from minewatch.detect.settings import DetectSettings
@@ -46,7 +47,7 @@ def open_pipeline(rule_dirs: Sequence[Path], folder: Path, *, keep: bool, start_
                 "there is no such folder", where=f"--rules {extra}", mend="Name a folder of *.toml packs."
             )
     settings = AlertSettings(rule_dirs=tuple(rule_dirs))
-    rules = load_rules(paths(settings), {name: index for index, name in enumerate(NAMES)})
+    rules = load_rules(paths(settings), BY_NAME)
     records = open_records(RecordSettings(), folder, writer=True)
     telemetry = (
         open_telemetry(TelemetrySettings(duckdb=DuckdbSettings(file=folder / TELEMETRY)))

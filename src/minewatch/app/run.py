@@ -20,7 +20,7 @@ from minewatch.app.processes import Supervisor
 from minewatch.app.reload import accepted, hand_over
 from minewatch.app.service import data_folder, own_folder, service
 from minewatch.config import Config, load
-from minewatch.detect.catalogue import NAMES
+from minewatch.detect.company.catalogue import BY_NAME
 from minewatch.errors import ConfigError
 from minewatch.serve.server import address, bind
 
@@ -78,5 +78,5 @@ def check(file: Path) -> dict[str, Any]:
     """Read a configuration and its rules. Raises ConfigError for the first thing that is wrong."""
     config = load(file)
     packs = paths(config.alerts)
-    rules = load_rules(packs, {name: index for index, name in enumerate(NAMES)})
+    rules = load_rules(packs, BY_NAME)
     return {"config": str(file), "packs": len(packs), "rules": len(rules.rules)}

@@ -7,29 +7,31 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
 
 from minewatch.app.pipeline import Pipeline
+from minewatch.detect.engine import Engine
+from minewatch.detect.outside import Outside
 from minewatch.errors import StoreError
 
 log = structlog.get_logger(__name__)
 
-MAGIC = b"minewatch state 1\n"
-HEAD = struct.Struct("<qQQ")  # time taken, length of the live engine's state, of the second engine's
+MAGIC = b"minewatch state 2\n"
+HEAD = struct.Struct("<q4Q")  # time taken, length of each part
 MARGIN_NS = 120 * 1_000_000_000  # how far sources' clocks may lag ours and still be read back
 
 
 def save(pipeline: Pipeline, path: Path, now_ns: int) -> None:
-    """Write both engines' state. Raises StoreError naming the file when the disk refuses."""
-    live, second = pipeline.engine.snapshot(), pipeline.second.snapshot()
+    """Write what live and second side remember. Raises StoreError naming the file when the disk refuses."""
+    parts = [part.snapshot() for part in _parts(pipeline)]
     beside = path.with_suffix(".new")
     try:
         with beside.open("wb") as out:
-            out.write(MAGIC + HEAD.pack(now_ns, len(live), len(second)))
-            out.write(live)
-            out.write(second)
+            out.write(MAGIC + HEAD.pack(now_ns, *map(len, parts)))
+            out.writelines(parts)
             out.flush()
             os.fsync(out.fileno())
         beside.replace(path)
@@ -65,12 +67,17 @@ def load(pipeline: Pipeline, path: Path, now_ns: int) -> None:
 def _restore(pipeline: Pipeline, raw: bytes) -> int:
     if not raw.startswith(MAGIC):
         raise StoreError("detector state: this is not a minewatch state file of this version")
-    taken_ns, live, second = HEAD.unpack_from(raw, len(MAGIC))
+    taken_ns, *lengths = HEAD.unpack_from(raw, len(MAGIC))
     start = len(MAGIC) + HEAD.size
-    if len(raw) != start + live + second:
+    if len(raw) != start + sum(lengths):
         raise StoreError(
-            f"detector state: the file has {len(raw)} bytes, {start + live + second} were written"
+            f"detector state: the file has {len(raw)} bytes, {start + sum(lengths)} were written"
         )
-    pipeline.engine.restore(raw[start : start + live])
-    pipeline.second.restore(raw[start + live :])
+    for part, length in zip(_parts(pipeline), lengths, strict=True):
+        part.restore(raw[start : start + length])
+        start += length
     return int(taken_ns)
+
+
+def _parts(pipeline: Pipeline) -> Sequence[Engine | Outside]:
+    return pipeline.engine, pipeline.second, pipeline.outside, pipeline.second_outside

@@ -17,7 +17,7 @@ from minewatch.contracts.alerts import (
     SystemState,
     Text,
 )
-from minewatch.contracts.evidence import PlaceEvidence, Sign
+from minewatch.contracts.evidence import OUTSIDE, PlaceEvidence, Sign, Subject
 from minewatch.contracts.readings import (
     B1,
     F4,
@@ -55,6 +55,7 @@ __all__ = [
     "F8",
     "I4",
     "I8",
+    "OUTSIDE",
     "U1",
     "U2",
     "Alert",
@@ -83,6 +84,7 @@ __all__ = [
     "Rejected",
     "ScoreBatch",
     "Sign",
+    "Subject",
     "SystemState",
     "TelemetryStore",
     "Text",

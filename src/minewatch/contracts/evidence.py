@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from minewatch.contracts.readings import PointInfo
+
+OUTSIDE = 100  # detectors from this id on judge subjects, not the readings of one point
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +31,11 @@ class PlaceEvidence:
     ts_ns: int
     since_ns: int
     signs: tuple[Sign, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a detector outside the walk judges (a device, a zone, a gateway), described as a point is."""
+
+    detector: int
+    about: PointInfo

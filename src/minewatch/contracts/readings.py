@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from minewatch.contracts.alerts import Text
 
 from minewatch.contracts.evidence import PlaceEvidence
 from minewatch.contracts.trials import TrialChange
@@ -226,7 +229,7 @@ class Transitions:
     """Limits that became active or inactive, sparse, in order.
 
     ``ts_ns`` is the reading that decided, ``since_ns`` when the condition began (the cause), ``value`` the
-    statistic.
+    statistic; ``why`` has words for each where a detector gives reasons, and else nothing.
     """
 
     key: I8
@@ -234,6 +237,7 @@ class Transitions:
     since_ns: I8
     active: B1
     value: F8
+    why: tuple[Text | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

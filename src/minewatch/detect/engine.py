@@ -29,14 +29,13 @@ from minewatch.contracts import (
     Transitions,
     TrialChange,
 )
-from minewatch.detect import slots
+from minewatch.detect import limits, slots
 from minewatch.detect import state as rows
 from minewatch.detect.catalogue import DETECTORS
 from minewatch.detect.kernels.gap import sweep
 from minewatch.detect.kernels.jit import WHY_NO_CACHE
 from minewatch.detect.kernels.layout import (
     GAP,
-    LIMIT,
     NONE,
     SCORE,
     TRANSITION,
@@ -48,11 +47,10 @@ from minewatch.detect.kernels.walk import walk
 from minewatch.detect.phases import Phases
 from minewatch.detect.settings import DetectSettings
 from minewatch.detect.trials import Trials
-from minewatch.errors import ConfigError, NotFound
+from minewatch.errors import NotFound
 
 READINGS = Counter("minewatch_detect_readings_total", "Readings that the detectors took in.")
 LATE = Counter("minewatch_detect_late_total", "Readings not after their point's last one: not judged.")
-TRANSITIONS = Counter("minewatch_detect_transitions_total", "Limits that became active or inactive.")
 SCORES = Counter("minewatch_detect_scores_total", "Scores of at least 0.5.")
 
 ROOM = 4096  # rows of the output buffers; a step that finds more goes round again
@@ -127,8 +125,8 @@ class Engine:
 
         Raises ConfigError for a limit that no reading could be judged by.
         """
-        limit = _limit_rows(table, len(self._points))
-        _carry(limit, self._state.limit, np.arange(len(self._points)))
+        limit = limits.rows_of(table, len(self._points), range(len(DETECTORS)))
+        limits.carry(limit, self._state.limit, np.arange(len(self._points)))
         self._install(limit)
 
     def step(self, batch: ReadingBatch, heard_ns: int = NONE) -> Findings:
@@ -160,7 +158,7 @@ class Engine:
             )
             if moved:
                 parts.append(self._moved[:moved].copy())
-        return _transitions(parts)
+        return limits.transitions(parts)
 
     def tick_trials(self, now_ns: int) -> tuple[TrialChange, ...]:
         """Return the trials of calibration gas that end by the clock."""
@@ -274,7 +272,7 @@ class Engine:
             places += evidence
         READINGS.inc(n)
         moved, scored = ([part[k] for part in found if len(part[k])] for k in (0, 1))
-        return Findings(quality, _transitions(moved), _scores(scored), tuple(trials), tuple(places))
+        return Findings(quality, limits.transitions(moved), _scores(scored), tuple(trials), tuple(places))
 
     def _walk(
         self, phase: int, point: I4, ts_ns: I8, value: F8, given: U1, quality: U1, statistics: F8, heard: int
@@ -343,7 +341,7 @@ class Engine:
     def _restore_limits(self, old: Rows, target: I8) -> None:
         limit = self._state.limit
         if len(limit):
-            _carry(limit, old, target)
+            limits.carry(limit, old, target)
             return
         limit = old.copy()
         limit["point"] = target[old["point"]]
@@ -354,75 +352,6 @@ class Engine:
 def _column(array: NDArray[Number], kind: type[Number]) -> NDArray[Number]:
     """Return the column as the one type the kernels were compiled for; a copy only when it is another."""
     return np.require(array, kind, ["C", "W"])
-
-
-def _limit_rows(table: LimitTable, points: int) -> Rows:
-    """Return the table as rows sorted by point. Raises ConfigError naming the first impossible limit."""
-    limit = np.zeros(len(table.key), LIMIT)
-    for name in (
-        "key",
-        "point",
-        "detector",
-        "comparison",
-        "threshold",
-        "deadband",
-        "on_delay_ns",
-        "off_delay_ns",
-    ):
-        limit[name] = getattr(table, name)
-    limit["since_ns"] = NONE
-    limit["need"] = 1 if table.need is None else table.need
-    limit["of"] = 1 if table.of is None else table.of
-    gap = limit["detector"] == GAP
-    wrong = {
-        "its point is not known": (limit["point"] < 0) | (limit["point"] >= points),
-        "its detector is not known": limit["detector"] >= len(DETECTORS),
-        "its comparison is not known": limit["comparison"] > 3,
-        "its threshold is not a finite number": ~np.isfinite(limit["threshold"]),
-        "its deadband is not a finite number from 0 up": ~(
-            np.isfinite(limit["deadband"]) & (limit["deadband"] >= 0)
-        ),
-        "a delay is negative": (limit["on_delay_ns"] < 0) | (limit["off_delay_ns"] < 0),
-        "readings needed must be 1 to all of the last 1 to 32": ~(
-            (limit["need"] >= 1) & (limit["need"] <= limit["of"]) & (limit["of"] <= 32)
-        ),
-        "a gap limit counts no readings": gap & (limit["of"] > 1),
-        "a gap limit must be above a positive number of seconds": gap
-        & ((limit["comparison"] > 1) | ~(limit["threshold"] > 0)),
-    }
-    for what, mask in wrong.items():
-        if mask.any():
-            key = int(limit["key"][np.argmax(mask)])
-            raise ConfigError(
-                f"cannot be judged: {what}", where=f"limit {key}", mend="Correct the rule that it comes from."
-            )
-    if len(np.unique(limit["key"])) < len(limit):
-        raise ConfigError("two limits share a key", where="limits", mend="Give every rule an id of its own.")
-    limit["deadband"][gap] = 0.0  # a reading ends a silence, whatever the deadband
-    return limit[np.argsort(limit["point"], kind="stable")]
-
-
-def _carry(limit: Rows, old: Rows, target: I8) -> None:
-    """Let limits with the key of an old one go on where it stood; ``target`` maps old points to new or -1."""
-    if len(old) == 0:
-        return
-    order = np.argsort(old["key"], kind="stable")
-    found = np.minimum(np.searchsorted(old["key"][order], limit["key"]), len(old) - 1)
-    match = old[order[found]]
-    known = (match["key"] == limit["key"]) & (target[match["point"]] == limit["point"])
-    limit["active"][known] = match["active"][known]
-    limit["since_ns"][known] = match["since_ns"][known]
-    same = known & (match["of"] == limit["of"])
-    limit["hits"][same] = match["hits"][same]
-
-
-def _transitions(parts: list[Rows]) -> Transitions:
-    found = np.concatenate(parts) if parts else np.zeros(0, TRANSITION)
-    if parts:
-        TRANSITIONS.inc(len(found))
-    return Transitions(
-        *(np.ascontiguousarray(found[name]) for name in ("key", "ts_ns", "since_ns", "active", "value"))
-    )
 
 
 def _scores(parts: list[Rows]) -> ScoreBatch:

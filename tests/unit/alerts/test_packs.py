@@ -13,7 +13,7 @@ from minewatch.alerts import packs, rules
 from minewatch.alerts.rule import EVERY, Rule
 from minewatch.alerts.settings import AlertSettings
 from minewatch.contracts import PointInfo
-from minewatch.detect.catalogue import IDS
+from minewatch.detect.company.catalogue import BY_NAME as IDS
 from minewatch.errors import RuleError
 
 EVERYTHING = rules.load([packs.shipped()], IDS).rules

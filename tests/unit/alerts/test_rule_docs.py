@@ -8,7 +8,7 @@ from pathlib import Path
 from minewatch.alerts import packs, rules
 from minewatch.alerts.rule import Rule
 from minewatch.alerts.rule_file import COMPARISONS, RULE_KEYS
-from minewatch.detect.catalogue import IDS
+from minewatch.detect.company.catalogue import BY_NAME as IDS
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs/rules.md").read_text(encoding="utf-8")
 SIGNS = {comparison: sign for sign, comparison in COMPARISONS.items()}

@@ -39,6 +39,10 @@ def _batch(table, first=0):
     )
 
 
+def _scores(company, batch):
+    return company.take(batch)[0]
+
+
 def _company(**settings):
     company = Company(CompanySettings(**settings))
     company.set_points(_pump())
@@ -54,7 +58,7 @@ def _faulty(n=600, at=500):
 def test_a_fault_of_a_device_is_scored_and_blamed():
     """A new device is judged by what it has learned; the score names the sensor, the reason says how far."""
     company = _company()
-    found = company.take(_batch(_faulty()))
+    found = _scores(company, _batch(_faulty()))
     assert set(found.detector.tolist()) == {IDS["mahalanobis"]}
     assert (found.ts_ns >= START + 480 * S).mean() > 0.9
     late = found.ts_ns >= START + 510 * S
@@ -65,15 +69,15 @@ def test_a_fault_of_a_device_is_scored_and_blamed():
 def test_batches_cut_or_shuffled_give_the_same_scores():
     """Rows in one batch, in many, grouped by point, or mixed within the grace: the same bits."""
     table = _faulty()
-    whole = _company().take(_batch(table))
+    whole = _scores(_company(), _batch(table))
     for pieces in (7, 100):
         company = _company()
-        parts = [company.take(_batch(part, first)) for first, part in _pieces(table, pieces)]
+        parts = [_scores(company, _batch(part, first)) for first, part in _pieces(table, pieces)]
         for name in ("point", "ts_ns", "detector", "score", "evidence"):
             assert np.array_equal(np.concatenate([getattr(p, name) for p in parts]), getattr(whole, name))
     batch = _batch(table)
     by_point = batch.take(np.argsort(batch.point, kind="stable"))
-    assert np.array_equal(_company().take(by_point).score, whole.score)
+    assert np.array_equal(_scores(_company(), by_point).score, whole.score)
 
 
 def _pieces(table, size):
@@ -89,8 +93,8 @@ def test_bad_readings_never_get_in():
     wild[4 * 450 :: 4] = 1e9
     quality[4 * 450 :: 4] = Quality.UNCERTAIN_RANGE
     wild[1::40] = np.nan
-    found = _company().take(replace(batch, value=wild, quality=quality))
-    assert len(found.score) <= len(_company().take(batch).score) + 5
+    found = _scores(_company(), replace(batch, value=wild, quality=quality))
+    assert len(found.score) <= len(_scores(_company(), batch).score) + 5
 
 
 def test_a_sensor_that_is_silent_is_missing_not_held_for_ever():
@@ -98,7 +102,7 @@ def test_a_sensor_that_is_silent_is_missing_not_held_for_ever():
     table = rows(600)
     batch = _batch(table)
     silent = batch.take(~((batch.point == 0) & (batch.ts_ns >= START + 500 * S)))
-    found = _company().take(silent)
+    found = _scores(_company(), silent)
     assert (found.ts_ns >= START + 520 * S).sum() <= 5
 
 
@@ -113,7 +117,7 @@ def test_a_model_judges_from_its_stated_time(tmp_path):
         valid_from=datetime.fromtimestamp(START / 1e9 + 300, UTC),
         reason="a test",
     )
-    found = _company(models=(entry,)).take(_batch(table))
+    found = _scores(_company(models=(entry,)), _batch(table))
     assert (found.ts_ns < START + 300 * S).sum() <= 5, "by itself it took that for usual"
     assert (found.ts_ns >= START + 330 * S).sum() > 200, "the fitted model knows better"
     with pytest.raises(ModelError, match="promised digest"):
@@ -145,19 +149,19 @@ def test_a_model_for_other_sensors_is_a_problem_not_a_crash(tmp_path):
     )  # fmt: skip
     company = _company(models=(entry,))
     assert "its model needs a, b, c, d" in company.problems[0]
-    assert len(company.take(_batch(_faulty())).score)
+    assert len(_scores(company, _batch(_faulty())).score)
 
 
 def test_points_that_come_later_disturb_nobody():
     """Another device appears: groups that are the same go on where they stood."""
     table = _faulty()
     alone = _company()
-    whole = alone.take(_batch(table))
+    whole = _scores(alone, _batch(table))
     company = _company()
-    first = company.take(_batch(table[:300]))
+    first = _scores(company, _batch(table[:300]))
     fan = [replace(p, place=p.place.replace("pump", "fan"), device="fan") for p in _pump()]
     company.set_points([*_pump(), *fan])
-    second = company.take(_batch(table[300:], 300))
+    second = _scores(company, _batch(table[300:], 300))
     assert np.array_equal(np.concatenate([first.score, second.score]), whole.score)
     assert len(company.groups) == 2
 
@@ -172,14 +176,14 @@ def test_more_groups_than_allowed_are_left_out_and_told():
     nobody = Company(CompanySettings(enabled=False))
     nobody.set_points(every)
     assert nobody.groups == ()
-    assert not len(nobody.take(_batch(rows(20))).score)
+    assert not len(_scores(nobody, _batch(rows(20))).score)
 
 
 def test_a_clock_that_is_set_back_does_not_blind():
     """A device whose clock ran an hour ahead is judged again as soon as its clock is right."""
     company = _company()
     company.take(_batch(rows(500), 3600))
-    found = company.take(_batch(_faulty(400, 100)))
+    found = _scores(company, _batch(_faulty(400, 100)))
     assert (found.ts_ns >= START + 120 * S).sum() > 200
 
 
@@ -197,9 +201,9 @@ def test_two_states_that_are_the_same_are_no_singular_matrix():
 def test_nothing_and_one_reading():
     """No readings, no points and one reading are no trouble."""
     company = _company()
-    assert not len(company.take(ReadingBatch.empty()).score)
-    assert not len(company.take(ReadingBatch.of([0], [START], [1.0])).score)
-    assert not len(Company(CompanySettings()).take(ReadingBatch.of([0], [START], [1.0])).score)
+    assert not len(_scores(company, ReadingBatch.empty()).score)
+    assert not len(_scores(company, ReadingBatch.of([0], [START], [1.0])).score)
+    assert not len(_scores(Company(CompanySettings()), ReadingBatch.of([0], [START], [1.0])).score)
 
 
 def test_the_simulated_mine_tells_its_loss_of_air():

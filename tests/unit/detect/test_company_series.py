@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import unit.detect.fitting  # noqa: F401  # skips where there is no scikit-learn
-from minewatch.detect.company.catalogue import COMPANY, FIRST, IDS, score_names
+from minewatch.contracts import OUTSIDE
+from minewatch.detect.catalogue import NAMES as POINTS
+from minewatch.detect.company.catalogue import COMPANY, IDS, score_names
 from minewatch.detect.company.series import score_rows
 from minewatch.errors import ConfigError
 from unit.detect.test_company_fit import NAMES, rows
@@ -24,10 +26,10 @@ def test_ids_and_names_are_a_promise():
         "airflow-gas": 104,
     }
     assert {name: IDS[name] for name in promised} == promised
-    names = score_names(("value", "mean"))
-    assert names[:3] == ("value", "mean", "")
+    names = score_names()
+    assert names[: len(POINTS)] == POINTS
     assert [names[d.id] for d in COMPANY] == [d.name for d in COMPANY]
-    assert min(IDS.values()) == FIRST
+    assert min(IDS.values()) == OUTSIDE
     for detector in COMPANY:
         assert all((detector.title.kk, detector.title.ru, detector.meaning.kk, detector.meaning.ru))
 

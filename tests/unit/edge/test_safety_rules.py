@@ -17,7 +17,7 @@ from minewatch.alerts.rule_file import COMPARISONS
 from minewatch.alerts.rules import RuleSet
 from minewatch.alerts.rules import load as service_load
 from minewatch.contracts import PointInfo, Quality, ReadingBatch
-from minewatch.detect.catalogue import IDS
+from minewatch.detect.company.catalogue import BY_NAME as IDS
 from minewatch.detect.engine import Engine
 from minewatch.detect.settings import DetectSettings
 from minewatch_edge.errors import EdgeConfigError

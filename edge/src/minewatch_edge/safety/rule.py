@@ -25,6 +25,10 @@ WHY_NOT = {
     "gap": "silence is judged by the service's clock; here outputs have on_no_signal",
     **dict.fromkeys(("coverage-15min", "coverage-8h", "coverage-shift"), _MEMORY),
     **dict.fromkeys(("noise-dose-5db", "noise-dose-3db"), _MEMORY),
+    **dict.fromkeys(
+        ("mahalanobis", "pca", "isolation-forest", "neighbours", "airflow-gas"),
+        "it judges several points together, as only the service does",
+    ),
     **dict.fromkeys(("ambient", "above-ambient", "novelty", "forecast", "wear", "frozen", "leap"), _LEARNED),
 }
 COUNTS = "it counts readings, or weighs their uncertainty, as only the service does"

@@ -6,13 +6,12 @@ Reading this needs neither numba nor scikit-learn.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 
-from minewatch.contracts import Text
-from minewatch.detect.catalogue import Detector, Parameter
-
-FIRST = 100
+from minewatch.contracts import OUTSIDE, Text
+from minewatch.detect.catalogue import IDS as POINTS
+from minewatch.detect.catalogue import NAMES, Detector, Parameter
 
 _WINDOW = Parameter("window", "rows", 30, "Rows of the causal rolling mean that is judged.")
 _SLOW = Parameter(
@@ -113,12 +112,14 @@ COMPANY: tuple[Detector, ...] = (
 )
 
 IDS: Mapping[str, int] = MappingProxyType({d.name: d.id for d in COMPANY})
+# what a rule may name
+BY_NAME: Mapping[str, int] = MappingProxyType({**POINTS, **IDS})
 
 
-def score_names(single: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of all detectors by id, "" where there is none; ``single`` are those of one point."""
-    names = [""] * (FIRST + len(COMPANY))
-    names[: len(single)] = single
+def score_names() -> tuple[str, ...]:
+    """Return the names of all detectors by id, "" where there is none."""
+    names = [""] * (OUTSIDE + len(COMPANY))
+    names[: len(NAMES)] = NAMES
     for detector in COMPANY:
         names[detector.id] = detector.name
     return tuple(names)

@@ -15,13 +15,13 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import structlog
 from prometheus_client import Counter, Gauge
 
-from minewatch.contracts import B1, F8, I8, PointInfo, Quality, ReadingBatch, ScoreBatch, Text
+from minewatch.contracts import B1, F8, I8, PointInfo, Quality, ReadingBatch, ScoreBatch, Subject, Text
 from minewatch.detect.company.catalogue import IDS
 from minewatch.detect.company.drift import Drift
 from minewatch.detect.company.fit import Choice, fit
@@ -30,6 +30,7 @@ from minewatch.detect.company.model import Model, read
 from minewatch.detect.company.neighbours import AirflowGas, Neighbours, Sensor
 from minewatch.detect.company.scorer import Scored, Scorer, reason
 from minewatch.detect.company.settings import CompanySettings, ModelInForce
+from minewatch.detect.judge import Statistics
 from minewatch.detect.kernels.join import join_rows
 
 ROWS = Counter("minewatch_company_rows_total", "Rows of several points that were judged together.")
@@ -113,28 +114,37 @@ class Company:
                 self._of_point[point].append((group, slot))
         self._member = np.array([p in self._of_point for p in range(len(self._points))], np.bool_)
 
-    def take(self, batch: ReadingBatch) -> ScoreBatch:
+    @property
+    def subjects(self) -> Sequence[Subject]:
+        """What is judged together, each with the detectors that judge it."""
+        return tuple(subject for group in self._groups.values() for subject in group.subjects)
+
+    def take(self, batch: ReadingBatch) -> tuple[ScoreBatch, list[Statistics]]:
         """Take readings in, with the quality that the engine gave them; return scores of at least 0.5.
 
-        A score names the sensor that adds most; its evidence is the statistic over its threshold.
+        A score names the sensor that adds most; its evidence is the statistic over its threshold, and that is
+        returned for every row, too, with its reason.
         """
         if not self._groups or not len(batch):
-            return NOTHING
+            return NOTHING, []
         good = (batch.quality < Quality.UNCERTAIN) & np.isfinite(batch.value) & self._member[batch.point]
         if good.any():
             self._buffer.append(batch.take(good))
             self._buffered += int(np.count_nonzero(good))
         newest = int(batch.ts_ns.max())
         if abs(newest - self._done_ns) < self.settings.step_s * 1e9 and self._buffered < MOST_BUFFERED:
-            return NOTHING  # no row can have become due: rows are paid for by the tick, not by the batch
+            return NOTHING, []  # no row can have become due: rows are paid for by the tick, not by the batch
         self._done_ns = newest
         found: list[ScoreBatch] = []
+        said: list[Statistics] = []
         for group in self._feed():
-            found += group.step()
+            scores, statistics = group.step()
+            found += scores
+            said += statistics
             if group.latest is not None:
                 self.latest[group.name] = group.latest
         DRIFTED.set(len(self.drift()))
-        return _joined(found)
+        return _joined(found), said
 
     def _feed(self) -> Iterable[_Group]:
         """Give every group its readings; return the groups that got some."""
@@ -177,24 +187,27 @@ class Company:
     def _group(self, name: str, members: tuple[int, ...], infos: list[PointInfo]) -> _Group:
         detector = name.split(" ", 1)[0]
         sensors = [Sensor(i.metric if detector == "mahalanobis" else i.device, i.unit) for i in infos]
-        judges: list[tuple[int, _Judge]] = []
+        judges: list[_Turn] = []
         drift = None
         if detector == "neighbours":
             floor = max(i.resolution for i in infos)
-            judges.append((0, Neighbours(sensors, floor=floor)))
+            judges.append(_Turn(0, detector, Neighbours(sensors, floor=floor)))
         elif detector == "airflow-gas":
-            judges.append((0, AirflowGas(sensors, sum(i.quantity == AIR for i in infos))))
+            air = sum(i.quantity == AIR for i in infos)
+            judges.append(_Turn(0, detector, AirflowGas(sensors, air)))
         else:
             names = [s.name for s in sensors]
             later = zlib.crc32(name.encode()) % SPREAD
-            judges.append((0, _Own(Learner(names, Choice(), _shrunk, later))))
+            judges.append(_Turn(0, detector, _Own(Learner(names, Choice(), _shrunk, later))))
             for since, model in self._models.get(name.split(" ", 1)[1], ()):
                 missing = set(model.names) - set(names)
                 if missing:
                     self.problems.append(f"{name}: its model needs {', '.join(sorted(missing))}")
                     log.error("a model does not fit its device", device=name, missing=sorted(missing))
                 else:
-                    judges.append((since, _Fitted(model, names)))
+                    judges.append(
+                        _Turn(since, model.kind if model.kind in IDS else detector, _Fitted(model, names))
+                    )
                     drift = Drift(name.split(" ", 1)[1], self.settings.drift_rows, self.settings.drift_share)
         least = 1.5 * self.settings.step_s  # a value held longer than its interval would count as many
         hold = [
@@ -209,6 +222,14 @@ class _Judge(Protocol):
 
     def take(self, rows: F8) -> Scored: ...
     def reason(self, share: F8, off: F8, row: F8) -> Text: ...
+
+
+class _Turn(NamedTuple):
+    """From when a judge judges, and which detector it is."""
+
+    since_ns: int
+    detector: str
+    judge: _Judge
 
 
 class _Own:
@@ -254,12 +275,14 @@ class _Group:
         infos: list[PointInfo],
         hold: I8,
         settings: CompanySettings,
-        judges: list[tuple[int, _Judge]],
+        judges: list[_Turn],
         drift: Drift | None,
     ) -> None:
         self.name, self.members, self.infos, self.drift = name, members, infos, drift
         self._hold, self._judges = hold, judges
         self._step_ns, self._grace_ns = round(settings.step_s * 1e9), round(settings.grace_s * 1e9)
+        self._detectors = tuple(dict.fromkeys(turn.detector for turn in judges))
+        self._hole_ns = max(5_000_000_000, 2 * int(hold.max()))  # three of the longest interval
         self.latest: Finding | None = None
         self._ids = np.array(members, np.int32)
         n = len(members)
@@ -274,8 +297,14 @@ class _Group:
         self._newest = max(self._newest, int(ts_ns[-1]))
         self._fed = max(self._fed, int(ts_ns[-1]))
 
-    def step(self) -> list[ScoreBatch]:
-        """Join and judge every row whose time has come; return those that alarm."""
+    @property
+    def subjects(self) -> Sequence[Subject]:
+        """The group as one subject of each detector that has or will have its turn."""
+        about = _about(self.name.split(" ", 1)[1], self.name.startswith("mahalanobis "), self.infos)
+        return [Subject(IDS[name], about) for name in self._detectors]
+
+    def step(self) -> tuple[list[ScoreBatch], list[Statistics]]:
+        """Join and judge every row whose time has come; return those that alarm, and the statistic of all."""
         slot, ts, value = (np.concatenate(part) for part in zip(*self._waiting, strict=True))
         if self._fed < self._tick[0] - RESET_NS:  # set back: else it would be blind until time catches up
             self._tick[0], self._newest = 0, self._fed
@@ -285,10 +314,11 @@ class _Group:
         horizon = self._newest - self._grace_ns
         if self._tick[0] > horizon:
             self._waiting = [(slot, ts, value)]
-            return []
+            return [], []
         order = np.argsort(ts, kind="stable")
         slot, ts, value = slot[order], ts[order], value[order]
         found: list[ScoreBatch] = []
+        said: list[Statistics] = []
         while True:
             rows, times = np.empty((ROOM, len(self.members))), np.empty(ROOM, np.int64)
             used, made = join_rows(
@@ -297,42 +327,60 @@ class _Group:
             )  # fmt: skip
             slot, ts, value = slot[used:], ts[used:], value[used:]
             ROWS.inc(made)
-            found += self._judge(rows[:made], times[:made])
+            for number, mine in enumerate(self._turns(times[:made])):
+                if len(mine):
+                    found += self._judge(self._judges[number], rows[mine], times[mine], said)
             if made < ROOM:
                 break
         self._waiting = [(slot, ts, value)] if len(ts) else []
-        return found
+        return found, said
 
-    def _judge(self, rows: F8, times: I8) -> list[ScoreBatch]:
-        found: list[ScoreBatch] = []
-        detector, group = self.name.split(" ", 1)
-        turn = np.searchsorted([start for start, _ in self._judges], times, side="right") - 1
-        for number, (_, judge) in enumerate(self._judges):
-            mine = np.flatnonzero(turn == number)
-            if not len(mine):
-                continue
-            scored = judge.take(rows[mine])
-            if self.drift and len(scored.beyond):
-                self.drift.note(scored.beyond, scored.score)
-            high = np.flatnonzero(scored.score >= 0.5)
-            if not len(high):
-                continue
-            point = self._ids[np.abs(scored.share[high]).argmax(axis=1)]
-            found.append(
-                ScoreBatch(
-                    point,
-                    times[mine[high]],
-                    np.full(len(high), IDS[detector], np.uint16),
-                    scored.score[high].astype(np.float32),
-                    scored.statistic[high],
-                )
+    def _turns(self, times: I8) -> list[I8]:
+        """Return the rows of each judge."""
+        turn = np.searchsorted([each.since_ns for each in self._judges], times, side="right") - 1
+        return [np.flatnonzero(turn == number) for number in range(len(self._judges))]
+
+    def _judge(self, turn: _Turn, rows: F8, times: I8, said: list[Statistics]) -> list[ScoreBatch]:
+        group, judge = self.name.split(" ", 1)[1], turn.judge
+        scored = judge.take(rows)
+
+        def say(k: int) -> Text:
+            return judge.reason(scored.share[k], scored.off[k], rows[k])
+
+        said.append(Statistics(IDS[turn.detector], group, times, scored.statistic, self._hole_ns, say))
+        none = np.zeros(len(times))  # of those whose turn it is not: what they raised is over
+        said += [
+            Statistics(IDS[other], group, times, none, self._hole_ns, say)
+            for other in self._detectors
+            if other != turn.detector
+        ]
+        if self.drift and len(scored.beyond):
+            self.drift.note(scored.beyond, scored.score)
+        high = np.flatnonzero(scored.score >= 0.5)
+        if not len(high):
+            return []
+        point = self._ids[np.abs(scored.share[high]).argmax(axis=1)]
+        k = int(high[-1])  # words are made for the newest alone
+        self.latest = Finding(
+            turn.detector, group, int(point[-1]), int(times[k]), float(scored.score[k]), say(k)
+        )
+        return [
+            ScoreBatch(
+                point,
+                times[high],
+                np.full(len(high), IDS[turn.detector], np.uint16),
+                scored.score[high].astype(np.float32),
+                scored.statistic[high],
             )
-            k = int(high[-1])  # words are made for the newest alone
-            why = judge.reason(scored.share[k], scored.off[k], rows[mine[k]])
-            self.latest = Finding(
-                detector, group, int(point[-1]), int(times[mine[k]]), float(scored.score[k]), why
-            )
-        return found
+        ]
+
+
+def _about(place: str, device: bool, infos: Sequence[PointInfo]) -> PointInfo:
+    """Describe what is judged together as if it were a point."""
+    first = infos[-1]  # of air and gas it is the gas
+    if not device:
+        return PointInfo(place, first.site, "", "", "", first.quantity, first.unit, first.zone)
+    return PointInfo(place, first.site, first.gateway, first.device, "", "device", "1", first.zone)
 
 
 def _grouped(points: Sequence[PointInfo]) -> Iterator[tuple[str, tuple[int, ...]]]:

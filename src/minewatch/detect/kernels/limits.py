@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .jit import kernel
-from .layout import NONE, Row
+from .layout import NONE, Row, Rows
 
 
 @kernel
@@ -63,3 +64,39 @@ def judge(limit: Row, value: float, t: int) -> int:
     limit["active"] = 1 - limit["active"]
     limit["since_ns"] = NONE
     return since
+
+
+@kernel
+def note(out: Row, limit: Row, t: int, since: int, value: float) -> None:
+    """Write the transition that a limit has just made."""
+    out["key"] = limit["key"]
+    out["ts_ns"] = t
+    out["since_ns"] = since
+    out["active"] = limit["active"] != 0
+    out["value"] = value
+
+
+@kernel
+def judge_rows(
+    limits: Rows, heard_ns: NDArray[np.int64], ts_ns: NDArray[np.int64], value: NDArray[np.float64],
+    hole_ns: int, out: Rows,
+) -> int:  # fmt: skip
+    """Judge rows of one subject, in order of time, by its limits; write and count the transitions.
+
+    ``heard_ns`` is when each limit was judged last: beyond ``hole_ns`` after that what was pending begins
+    anew. ``out`` has a row for each limit and row.
+    """
+    made = 0
+    for i in range(ts_ns.shape[0]):
+        if np.isnan(value[i]):
+            continue
+        for k in range(limits.shape[0]):
+            if ts_ns[i] - heard_ns[k] > hole_ns:
+                limits[k]["since_ns"] = NONE
+                limits[k]["hits"] = 0
+            heard_ns[k] = ts_ns[i]
+            since = judge(limits[k], value[i], ts_ns[i])
+            if since != NONE:
+                note(out[made], limits[k], ts_ns[i], since, value[i])
+                made += 1
+    return made

@@ -57,7 +57,7 @@ from .layout import (
     Rows,
     State,
 )
-from .limits import judge
+from .limits import judge, note
 from .novelty import novelty
 from .quality import classify, is_sentinel, unchanged
 from .rate import rate_of_rise
@@ -98,16 +98,6 @@ def noise_dose(row: Row, start: int, x: float, begin: int, t: int, par: Paramete
         dose(row, 0, x, seconds, par.noise_5db_criterion, 5.0, par.noise_5db_threshold),
         dose(row, 1, x, seconds, par.noise_3db_criterion, 3.0, -np.inf),
     )
-
-
-@kernel
-def note(out: Row, limit: Row, t: int, since: int, value: float) -> None:
-    """Write the transition that a limit has just made."""
-    out["key"] = limit["key"]
-    out["ts_ns"] = t
-    out["since_ns"] = since
-    out["active"] = limit["active"] != 0
-    out["value"] = value
 
 
 @kernel

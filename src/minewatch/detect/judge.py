@@ -1,0 +1,102 @@
+"""What detectors outside the walk say of their subjects, judged by the limits of rules as readings are.
+
+A detector of one point is judged where its readings are walked. What looks at several points, at a gateway
+or at a model gives rows of a statistic instead, each with words; here they meet the same state machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from minewatch.contracts import F8, I8, LimitTable, Subject, Text, Transitions
+from minewatch.detect import limits, parcel
+from minewatch.detect.kernels.layout import LIMIT, NONE, TRANSITION, Rows
+from minewatch.detect.kernels.limits import judge_rows
+
+KINDS = {"limit": LIMIT, "heard": np.dtype(np.int64)}
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Rows of one detector's statistic for one subject, in order of time, NaN where it says nothing.
+
+    ``say`` gives the reason of a row in words, and is asked only for rows that raise something. What was
+    pending before ``hole_ns`` without a row begins anew.
+    """
+
+    detector: int
+    place: str
+    ts_ns: I8
+    value: F8
+    hole_ns: int
+    say: Callable[[int], Text]
+
+
+class Judge:
+    """The limits of every subject, for one thread at a time."""
+
+    def __init__(self) -> None:
+        self._limit: Rows = np.zeros(0, LIMIT)
+        self._heard: I8 = np.zeros(0, np.int64)
+        self._of: dict[tuple[int, str], slice] = {}
+
+    def set_limits(self, table: LimitTable, subjects: Sequence[Subject]) -> None:
+        """Judge by these limits from now on; a limit with a known key goes on where it stood.
+
+        Raises ConfigError for a limit that no row could be judged by.
+        """
+        old, heard = self._limit, self._heard
+        self._limit = limits.rows_of(table, len(subjects), {s.detector for s in subjects})
+        self._heard = np.zeros(len(self._limit), np.int64)
+        edges = np.searchsorted(self._limit["point"], np.arange(len(subjects) + 1))
+        self._of = {
+            (s.detector, s.about.place): slice(int(edges[i]), int(edges[i + 1]))
+            for i, s in enumerate(subjects)
+            if edges[i] < edges[i + 1]
+        }
+        self._go_on(old, heard)
+
+    def take(self, said: Iterable[Statistics]) -> Transitions:
+        """Judge what was said; return what became active or inactive, in order of time, with its reasons."""
+        parts: list[Rows] = []
+        why: list[Text | None] = []
+        for rows in said:
+            mine = self._of.get((rows.detector, rows.place))
+            if mine is None or not len(rows.ts_ns):
+                continue
+            out = np.zeros(len(rows.ts_ns) * (mine.stop - mine.start), TRANSITION)
+            limit, heard = self._limit[mine], self._heard[mine]
+            out = out[: judge_rows(limit, heard, rows.ts_ns, rows.value, rows.hole_ns, out)]
+            if len(out):
+                parts.append(out)
+                at = np.searchsorted(rows.ts_ns, out["ts_ns"])
+                why += [rows.say(int(k)) if up else None for k, up in zip(at, out["active"], strict=True)]
+        if not parts:
+            return limits.transitions([])
+        found = np.concatenate(parts)
+        order = np.argsort(found["ts_ns"], kind="stable")
+        return limits.transitions([found[order]], tuple(why[i] for i in order.tolist()))
+
+    def resume(self, keys: I8) -> None:
+        """Take these limits as active, and no others: what the alert book says after a restart."""
+        active = np.isin(self._limit["key"], keys)
+        self._limit["since_ns"][active != (self._limit["active"] != 0)] = NONE
+        self._limit["active"] = active
+
+    def state(self) -> parcel.Arrays:
+        """Return what is remembered, for a snapshot."""
+        return {"limit": self._limit, "heard": self._heard}
+
+    def restore(self, arrays: parcel.Arrays) -> None:
+        """Go on where a snapshot stood, limit by limit."""
+        self._go_on(arrays["limit"], arrays["heard"])
+
+    def _go_on(self, old: Rows, heard: I8) -> None:
+        if not len(old):
+            return
+        limits.carry(self._limit, old)
+        before = dict(zip(old["key"].tolist(), heard.tolist(), strict=True))
+        self._heard[:] = [before.get(key, 0) for key in self._limit["key"].tolist()]

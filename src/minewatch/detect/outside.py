@@ -1,0 +1,49 @@
+"""Everything that is judged outside the walk of single points: detectors that say, and the judge of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from minewatch.contracts import I8, LimitTable, PointInfo, ReadingBatch, ScoreBatch, Subject, Transitions
+from minewatch.detect import parcel
+from minewatch.detect.company.live import Company
+from minewatch.detect.company.settings import CompanySettings
+from minewatch.detect.judge import KINDS, Judge
+
+
+class Outside:
+    """Detectors of several points and their limits, for one thread at a time."""
+
+    def __init__(self, company: CompanySettings) -> None:
+        self.company = Company(company)
+        self.judge = Judge()
+
+    @property
+    def subjects(self) -> Sequence[Subject]:
+        """What can be judged, for the rules to bind to."""
+        return self.company.subjects
+
+    def set_points(self, points: Sequence[PointInfo]) -> None:
+        """Judge these points from now on."""
+        self.company.set_points(points)
+
+    def set_limits(self, table: LimitTable) -> None:
+        """Judge the subjects by these limits from now on."""
+        self.judge.set_limits(table, self.subjects)
+
+    def step(self, batch: ReadingBatch) -> tuple[ScoreBatch, Transitions]:
+        """Take readings in, with the quality that the engine gave them."""
+        scores, said = self.company.take(batch)
+        return scores, self.judge.take(said)
+
+    def resume(self, keys: I8) -> None:
+        """Take these limits as active, and no others."""
+        self.judge.resume(keys)
+
+    def snapshot(self) -> bytes:
+        """Return everything that is remembered, as bytes that prove themselves whole."""
+        return parcel.pack(self.judge.state())
+
+    def restore(self, data: bytes) -> None:
+        """Go on where a snapshot stood. Raises StoreError, and changes nothing, when it cannot be read."""
+        self.judge.restore(parcel.unpack(data, KINDS))
