@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from minewatch.cli import app
 from minewatch.config import Config
 from minewatch.detect.catalogue import DETECTORS
-from minewatch.detect.company.catalogue import COMPANY
+from minewatch.detect.company.catalogue import COMPANY, DRIFT
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("edge/*.md")])
@@ -77,7 +77,7 @@ def test_each_detector_has_a_heading(name: str) -> None:
     assert any(re.search(rf"(^|\W){re.escape(name)}($|\W)", heading) for heading in headings)
 
 
-@pytest.mark.parametrize("name", [detector.name for detector in COMPANY])
+@pytest.mark.parametrize("name", [detector.name for detector in (*COMPANY, DRIFT)])
 def test_each_detector_of_company_has_a_heading(name: str) -> None:
     """A detector of several points without a page section cannot be shipped."""
     text = (ROOT / "docs/company.md").read_text(encoding="utf-8")

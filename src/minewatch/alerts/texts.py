@@ -13,6 +13,8 @@ SIGNS = {
     Comparison.BELOW: "<",
     Comparison.AT_OR_BELOW: "≤",
 }
+# detectors of several points: their statistic is in times of what is usual at most
+TOGETHER = ("mahalanobis", "pca", "isolation-forest", "neighbours", "airflow-gas", "model-drift")
 # what the statistic of a detector is called: kk, ru, en
 STATISTICS = {
     "value": Text("өлшенген мән", "измерено", "measured"),
@@ -43,7 +45,7 @@ STATISTICS = {
     "forecast": Text("жақында күтілетін мән", "ожидается вскоре", "expected soon"),
     "wear": Text("бастапқы деңгейден өзгерістер", "изменений против исходного", "changes over its baseline"),
     **dict.fromkeys(
-        ("mahalanobis", "pca", "isolation-forest", "neighbours", "airflow-gas"),
+        TOGETHER,
         Text("әдеттегі шегінен неше есе", "выше обычной границы, раз", "beyond usual, times"),
     ),
     "link": Text("байланыс жоқ уақыт", "нет связи", "no link for"),
@@ -65,7 +67,7 @@ UNITS = {
     "stuck": "s",
     "gap": "s",
     "wear": "1",
-    **dict.fromkeys(("mahalanobis", "pca", "isolation-forest", "neighbours", "airflow-gas"), "1"),
+    **dict.fromkeys(TOGETHER, "1"),
 }
 TIMES = ("gap", "stuck", "link")  # statistics that are a number of seconds
 FLAGS = {

@@ -6,8 +6,9 @@ or at a model gives rows of a statistic instead, each with words; here they meet
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from minewatch.detect import limits, parcel
 from minewatch.detect.kernels.layout import LIMIT, NONE, TRANSITION, Rows
 from minewatch.detect.kernels.limits import judge_rows
 
-KINDS = {"limit": LIMIT, "heard": np.dtype(np.int64)}
+KINDS: Mapping[str, np.dtype[Any]] = {"limit": LIMIT, "heard": np.dtype(np.int64)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from minewatch.contracts import I8, LimitTable, PointInfo, ReadingBatch, ScoreBatch, Subject, Transitions
-from minewatch.detect import parcel
-from minewatch.detect.company.live import Company
+from minewatch.detect import judge, parcel
+from minewatch.detect.company import live
 from minewatch.detect.company.settings import CompanySettings
-from minewatch.detect.judge import KINDS, Judge
 
 
 class Outside:
     """Detectors of several points and their limits, for one thread at a time."""
 
     def __init__(self, company: CompanySettings) -> None:
-        self.company = Company(company)
-        self.judge = Judge()
+        self.company = live.Company(company)
+        self.judge = judge.Judge()
 
     @property
     def subjects(self) -> Sequence[Subject]:
@@ -42,8 +41,13 @@ class Outside:
 
     def snapshot(self) -> bytes:
         """Return everything that is remembered, as bytes that prove themselves whole."""
-        return parcel.pack(self.judge.state())
+        parts = {"judge": self.judge.state(), "company": self.company.state()}
+        return parcel.pack(
+            {k: a for name, part in parts.items() for k, a in parcel.inside(name, part).items()}
+        )
 
     def restore(self, data: bytes) -> None:
         """Go on where a snapshot stood. Raises StoreError, and changes nothing, when it cannot be read."""
-        self.judge.restore(parcel.unpack(data, KINDS))
+        arrays = parcel.unpack(data, {**judge.KINDS, **live.KINDS})
+        self.judge.restore(parcel.of("judge", arrays))
+        self.company.restore(parcel.of("company", arrays))

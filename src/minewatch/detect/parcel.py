@@ -20,6 +20,20 @@ HEAD = struct.Struct("<Q")
 DIGEST_BYTES = 32
 
 
+BETWEEN = "\0"  # the parts of a name
+
+
+def inside(name: str, arrays: Arrays) -> dict[str, NDArray[Any]]:
+    """Return arrays under a longer name."""
+    return {f"{name}{BETWEEN}{key}": array for key, array in arrays.items()}
+
+
+def of(name: str, arrays: Arrays) -> dict[str, NDArray[Any]]:
+    """Return the arrays whose names begin so, by the rest of the name."""
+    start = name + BETWEEN
+    return {key.removeprefix(start): array for key, array in arrays.items() if key.startswith(start)}
+
+
 def pack(arrays: Arrays) -> bytes:
     """Return arrays of numbers or of structured rows as bytes."""
     shapes = {name: [str(a.dtype.descr), a.shape] for name, a in arrays.items()}
@@ -38,7 +52,7 @@ def unpack(data: bytes, kinds: Mapping[str, np.dtype[Any]]) -> dict[str, NDArray
     at = start + HEAD.unpack_from(data, len(MAGIC))[0]
     found: dict[str, NDArray[Any]] = {}
     for name, (kind, shape) in json.loads(data[start:at]).items():
-        dtype = kinds.get(name.rpartition("\0")[2])
+        dtype = kinds.get(name.rpartition(BETWEEN)[2])
         if dtype is None or kind != str(dtype.descr):
             raise StoreError(f"detector snapshot: {name!r} is laid out otherwise here")
         size = int(np.prod(shape)) * dtype.itemsize

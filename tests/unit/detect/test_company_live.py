@@ -8,9 +8,10 @@ import pytest
 
 import unit.detect.fitting  # noqa: F401  # skips where there is no scikit-learn
 from minewatch.contracts import PointInfo, Quality, ReadingBatch
-from minewatch.detect.company.catalogue import IDS
+from minewatch.detect import parcel
+from minewatch.detect.company.catalogue import DRIFT, IDS
 from minewatch.detect.company.fit import Choice, fit
-from minewatch.detect.company.live import Company
+from minewatch.detect.company.live import KINDS, Company
 from minewatch.detect.company.model import write
 from minewatch.detect.company.settings import CompanySettings, ModelInForce
 from minewatch.detect.company.shrink import precision
@@ -43,6 +44,11 @@ def _scores(company, batch):
     return company.take(batch)[0]
 
 
+def _told(said):
+    """Return the reasons of rows over the threshold, in English."""
+    return [each.say(k).en for each in said for k in np.flatnonzero(each.value >= 1)]
+
+
 def _company(**settings):
     company = Company(CompanySettings(**settings))
     company.set_points(_pump())
@@ -57,13 +63,12 @@ def _faulty(n=600, at=500):
 
 def test_a_fault_of_a_device_is_scored_and_blamed():
     """A new device is judged by what it has learned; the score names the sensor, the reason says how far."""
-    company = _company()
-    found = _scores(company, _batch(_faulty()))
+    found, said = _company().take(_batch(_faulty()))
     assert set(found.detector.tolist()) == {IDS["mahalanobis"]}
     assert (found.ts_ns >= START + 480 * S).mean() > 0.9
     late = found.ts_ns >= START + 510 * S
     assert set(found.point[late].tolist()) == {0}
-    assert company.latest[f"mahalanobis {DEVICE}"].why.en.startswith("Does not fit the others: flow ")
+    assert _told(said)[-1].startswith("Does not fit the others: flow ")
 
 
 def test_batches_cut_or_shuffled_give_the_same_scores():
@@ -78,6 +83,56 @@ def test_batches_cut_or_shuffled_give_the_same_scores():
     batch = _batch(table)
     by_point = batch.take(np.argsort(batch.point, kind="stable"))
     assert np.array_equal(_scores(_company(), by_point).score, whole.score)
+
+
+def _resumed(company, wanted):
+    """Return another company that goes on from a snapshot of this one."""
+    again = Company(company.settings)
+    again.set_points(wanted)
+    again.restore(parcel.unpack(parcel.pack(company.state()), KINDS))
+    return again
+
+
+def _rows(said):
+    return [(e.detector, e.place, t, v) for e in said for t, v in zip(e.ts_ns, e.value, strict=True)]
+
+
+@pytest.mark.parametrize("cut", [1, 30, 59, 61, 130, 399, 405, 470, 520, 599])
+def test_any_cut_finds_the_same(cut):
+    """A snapshot while learning, before a fit or after it, restored: every statistic as never stopped."""
+    table = _faulty()
+    whole = _rows(_company().take(_batch(table))[1])
+    company = _company()
+    found = _rows(company.take(_batch(table[:cut]))[1])
+    again = _resumed(company, _pump())
+    assert np.array_equal(found + _rows(again.take(_batch(table[cut:], cut))[1]), whole)
+
+
+def test_a_cut_of_air_gas_and_neighbours_finds_the_same():
+    """The zones of the simulated mine go on as never stopped, also when readings wait for their row."""
+    scenario = load(find("methane-buildup"))
+    every = points(scenario)
+    frames = [frame.batch for frame in simulate(scenario, start_ns=START)][:400]
+    company, whole, found = (Company(CompanySettings()) for _ in range(2)), [], []
+    one, other = company
+    one.set_points(every)
+    other.set_points(every)
+    for k, batch in enumerate(frames):
+        whole += _rows(one.take(batch)[1])
+        if k in (3, 100, 250):
+            other = _resumed(other, every)
+        found += _rows(other.take(batch)[1])
+    assert [row[:3] for row in found] == [row[:3] for row in whole]
+    assert np.array_equal([row[3] for row in found], [row[3] for row in whole], equal_nan=True)
+
+
+def test_a_device_with_other_sensors_begins_anew():
+    """State of a device whose sensor was replaced by another kind is not taken over."""
+    company = _company()
+    company.take(_batch(rows(500)))
+    other = [replace(p, unit="2") for p in _pump()]
+    assert not len(_scores(_resumed(company, other), _batch(_faulty(20, 0), 500)).score)
+    assert len(_scores(_resumed(company, _pump()), _batch(_faulty(20, 0), 500)).score)
 
 
 def _pieces(table, size):
@@ -125,7 +180,7 @@ def test_a_model_judges_from_its_stated_time(tmp_path):
 
 
 def test_a_model_that_no_longer_fits_is_told(tmp_path):
-    """A process that has moved on lies beyond the fit: said in words, once, until it fits again."""
+    """A process that has moved on lies beyond the fit: a statistic for rules, in words, until it fits."""
     model = write(fit("mahalanobis", NAMES, rows(), Choice()), tmp_path / "m.json")
     entry = ModelInForce(
         device=DEVICE, file=tmp_path / "m.json", digest=model.digest,
@@ -134,8 +189,12 @@ def test_a_model_that_no_longer_fits_is_told(tmp_path):
     company = _company(models=(entry,), drift_rows=600)
     company.take(_batch(rows(700)))
     assert not company.drift()
-    company.take(_batch(rows(700) + np.array([40.0, 0, 0, 0]), 700))
-    assert company.drift()[0].en.startswith(f"The model of {DEVICE} has drifted: ")
+    said = company.take(_batch(rows(700) + np.array([40.0, 0, 0, 0]), 700))[1]
+    assert {s.detector for s in company.subjects} == {IDS["mahalanobis"], DRIFT.id}
+    (drifted,) = (each for each in said if each.detector == DRIFT.id)
+    assert drifted.place == DEVICE
+    assert (drifted.value[0] < 1, drifted.value[-1] >= 1) == (True, True)
+    assert company.drift()[0].en.startswith(f"The model of {DEVICE}: ")
     company.take(_batch(rows(4000), 1400))
     assert not company.drift()
 
@@ -194,8 +253,7 @@ def test_two_states_that_are_the_same_are_no_singular_matrix():
     table[550:, 1] = 0.0
     company = Company(CompanySettings())
     company.set_points(_pump()[:2])
-    company.take(_batch(table))
-    assert company.latest
+    assert len(_scores(company, _batch(table)).score)
 
 
 def test_nothing_and_one_reading():
@@ -214,12 +272,14 @@ def test_the_simulated_mine_tells_its_loss_of_air():
     company.set_points(every)
     told = []
     for frame in simulate(scenario, start_ns=START):
-        company.take(frame.batch)
-        told += [f for f in company.latest.values() if f.detector == "airflow-gas"]
+        for each in company.take(frame.batch)[1]:
+            if each.detector == IDS["airflow-gas"]:
+                told += [(each.place, each.ts_ns[k], each.say(k).en) for k in np.flatnonzero(each.value >= 1)]
     assert told
-    assert 180 < (told[0].ts_ns - START) / S <= 270
-    assert {f.group for f in told} == {"karaganda-demo/heading-12/face"}
-    assert told[0].why.en.startswith("Airflow at air-heading-12 fell from ")
+    _, at, why = told[0]
+    assert 180 < (at - START) / S <= 270
+    assert {where for where, *_ in told} == {"karaganda-demo/heading-12/face"}
+    assert why.startswith("Airflow at air-heading-12 fell from ")
 
 
 def test_the_own_shrinkage_is_that_of_scikit_learn():

@@ -111,9 +111,26 @@ COMPANY: tuple[Detector, ...] = (
     ),
 )
 
+# of the models that settings put in force; it gives alerts and no scores
+DRIFT = Detector(
+    105,
+    "model-drift",
+    Text(kk="Модельдің ескіруі", ru="Устаревание модели", en="Drift of a model"),
+    Text(
+        kk="Құрылғының бекітілген моделі оның қазіргі жұмысына әлі сай ма.",
+        ru="Подходит ли ещё утверждённая модель устройства к тому, как оно работает теперь.",
+        en="Whether the fitted model of a device still fits how it runs now.",
+    ),
+    "1",
+    (
+        Parameter("drift_rows", "rows", 3600, "Rows over which the drift of a model itself is watched."),
+        Parameter("drift_share", "1", 0.2, "The statistic is 1 at such a share of rows beyond the fit."),
+    ),
+)
+
 IDS: Mapping[str, int] = MappingProxyType({d.name: d.id for d in COMPANY})
 # what a rule may name
-BY_NAME: Mapping[str, int] = MappingProxyType({**POINTS, **IDS})
+BY_NAME: Mapping[str, int] = MappingProxyType({**POINTS, **IDS, DRIFT.name: DRIFT.id})
 
 
 def score_names() -> tuple[str, ...]:

@@ -2,54 +2,57 @@
 
 from __future__ import annotations
 
-import structlog
+import numpy as np
 
 from minewatch.contracts import B1, F8, Text
 
-log = structlog.get_logger(__name__)
 LEVEL = 0.5  # a model that alarms half of the time says nothing
+LEAST_ROWS = 600
 
 
 class Drift:
-    """Exponentially weighted shares over some rows; told once when it begins and once when it ends."""
+    """Exponentially weighted shares over some rows; the statistic is 1 where the model has drifted."""
 
     def __init__(self, name: str, rows: int, most: float) -> None:
         self.name = name
         self.beyond = 0.0
         self.level = 0.0
-        self.told = False
         self._rows = rows
         self._most = most
         self._seen = 0
 
-    def note(self, beyond: B1, score: F8) -> None:
-        """Take note of rows in their order."""
-        for outside, value in zip(beyond.tolist(), score.tolist(), strict=True):
+    @property
+    def statistic(self) -> float:
+        """The larger of both shares, each over its bound; NaN while too few rows were judged."""
+        if self._seen < min(self._rows, LEAST_ROWS):
+            return float("nan")
+        return max(self.beyond / self._most, self.level / LEVEL)
+
+    def note(self, beyond: B1, score: F8) -> F8:
+        """Take note of rows in their order; return the statistic after each."""
+        found = np.empty(len(beyond))
+        for i, (outside, value) in enumerate(zip(beyond.tolist(), score.tolist(), strict=True)):
             self._seen += 1
             rate = 1.0 / min(self._seen, self._rows)
             self.beyond += rate * (outside - self.beyond)
             self.level += rate * ((value >= 0.5) - self.level)
-        if self._seen < min(self._rows, 600):
-            return
-        drifted = self.beyond > self._most or self.level > LEVEL
-        calm = self.beyond < self._most / 2 and self.level < LEVEL / 2
-        if drifted and not self.told:
-            self.told = True
-            log.warning("a model has drifted", device=self.name, beyond=self.beyond, level=self.level)
-        elif calm and self.told:
-            self.told = False
-            log.info("a model fits again", device=self.name)
+            found[i] = self.statistic
+        return found
 
-    def reason(self) -> Text:
-        """Say it in words; empty texts while the model fits."""
-        if not self.told:
-            return Text("", "", "")
+    def reason(self, _row: int = 0) -> Text:
+        """Say in words how far the model has drifted by now."""
         share, level = f"{self.beyond:.0%}", f"{self.level:.0%}"
         return Text(
-            kk=f"{self.name} моделі ескірді: соңғы жолдардың {share} оқыту ауқымынан тыс,"
-            f" {level} дабыл береді.",
-            ru=f"Модель {self.name} устарела: {share} последних строк вне диапазона обучения,"
-            f" {level} тревожны.",
-            en=f"The model of {self.name} has drifted: {share} of the last rows lie beyond its fit and"
-            f" {level} alarm. Fit it anew.",
+            kk=f"{self.name} моделі: соңғы жолдардың {share} оқыту ауқымынан тыс, {level} дабыл береді.",
+            ru=f"Модель {self.name}: {share} последних строк вне диапазона обучения, {level} тревожны.",
+            en=f"The model of {self.name}: {share} of the last rows lie beyond its fit and {level} alarm.",
         )
+
+    def state(self) -> F8:
+        """Return what is remembered, for a snapshot."""
+        return np.array([self.beyond, self.level, self._seen], np.float64)
+
+    def restore(self, array: F8) -> None:
+        """Go on where a snapshot stood."""
+        self.beyond, self.level, seen = array.tolist()
+        self._seen = int(seen)

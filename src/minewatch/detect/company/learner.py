@@ -8,13 +8,16 @@ fault in the first rows is taken for usual, which is why a model fitted under ch
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from minewatch.contracts import F8
 from minewatch.detect.company.fit import LEAST, Choice, fit
-from minewatch.detect.company.model import Model
+from minewatch.detect.company.model import Model, from_text, to_text
 from minewatch.detect.company.scorer import Scored, Scorer
+from minewatch.detect.parcel import Arrays
 from minewatch.errors import ModelError
 
 LEARNED = 400
@@ -58,6 +61,22 @@ class Learner:
                     self._learn()
             at = upto
         return found
+
+    def state(self) -> Arrays:
+        """Return what was learned and what is still to be learned from, for a snapshot."""
+        found: dict[str, NDArray[Any]] = {"taught": self._rows, "next": np.array([self._next])}
+        if self.scorer:
+            text = to_text(self.scorer.model)
+            found |= {"model": np.frombuffer(text.encode(), np.uint8), **self.scorer.state()}
+        return found
+
+    def restore(self, arrays: Arrays) -> None:
+        """Go on where a snapshot stood."""
+        self._rows, self._next = arrays["taught"], int(arrays["next"][0])
+        self.scorer = None
+        if "model" in arrays:
+            self.scorer = Scorer(from_text(arrays["model"].tobytes().decode(), "detector snapshot"))
+            self.scorer.restore(arrays)
 
     def _learn(self) -> None:
         rows = self._rows

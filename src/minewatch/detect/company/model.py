@@ -63,11 +63,15 @@ def sealed(model: Model) -> Model:
     return replace(model, digest=_digest(_document(model)))
 
 
+def to_text(model: Model) -> str:
+    """Return a sealed model as JSON."""
+    return json.dumps(_document(model) | {"digest": model.digest}, indent=1, ensure_ascii=False) + "\n"
+
+
 def write(model: Model, path: Path) -> Model:
     """Write a model to a file that says its own digest; return it with the digest."""
     model = sealed(model)
-    document = _document(model) | {"digest": model.digest}
-    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(to_text(model), encoding="utf-8")
     return model
 
 
@@ -77,16 +81,23 @@ def read(path: Path, expected: str = "") -> Model:
     ``expected`` is the digest that a card or a setting promises; the file's own must be it.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "no UTF-8"
         raise ModelError(f"cannot be read ({why})", where=str(path), mend=MEND) from None
+    return from_text(text, str(path), expected)
+
+
+def from_text(text: str, where: str, expected: str = "") -> Model:
+    """Read a model from JSON that came from ``where``. Raises ModelError as ``read`` does."""
+    try:
+        document = json.loads(text)
     except json.JSONDecodeError as error:
-        raise ModelError(f"is cut off or no JSON ({error})", where=str(path), mend=MEND) from None
+        raise ModelError(f"is cut off or no JSON ({error})", where=where, mend=MEND) from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         found = document.get("format") if isinstance(document, dict) else None
         raise ModelError(
-            f"is of the format {found!r}, this minewatch reads {FORMAT!r}", where=str(path), mend=MEND
+            f"is of the format {found!r}, this minewatch reads {FORMAT!r}", where=where, mend=MEND
         )
     said = document.pop("digest", "")
     found = _digest(document)
@@ -94,16 +105,14 @@ def read(path: Path, expected: str = "") -> Model:
         if promised != found:
             raise ModelError(
                 f"was altered: {whose} digest is {promised or 'absent'}, its contents give {found}",
-                where=str(path),
+                where=where,
                 mend=MEND,
             )
     try:
         model = _model(document, found)
         _check(model)
     except (KeyError, TypeError, ValueError, AttributeError, binascii.Error) as error:
-        raise ModelError(
-            f"lacks something or holds it otherwise ({error})", where=str(path), mend=MEND
-        ) from None
+        raise ModelError(f"lacks something or holds it otherwise ({error})", where=where, mend=MEND) from None
     return model
 
 

@@ -11,6 +11,7 @@ from minewatch.contracts import F8, Text
 from minewatch.detect.company.scorer import Scored
 from minewatch.detect.kernels.airflow import walk_airflow
 from minewatch.detect.kernels.neighbours import walk_neighbours
+from minewatch.detect.parcel import Arrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,14 @@ class Neighbours:
         )  # fmt: skip
         return _scored(statistic, share, off)
 
+    def state(self) -> Arrays:
+        """Return what was learned, for a snapshot."""
+        return {"offset": self.offset, "spread": self.spread, "seen": self.seen}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Go on where a snapshot stood."""
+        self.offset, self.spread, self.seen = (arrays[name].copy() for name in ("offset", "spread", "seen"))
+
     def reason(self, share: F8, off: F8, row: F8) -> Text:
         """Say which meter disagrees with how many others, and by how much."""
         j = int(np.abs(share).argmax())
@@ -102,6 +111,14 @@ class AirflowGas:
             p["memory"], p["warm_up"], p["fall"], p["rise"], p["least"], statistic, share, off,
         )  # fmt: skip
         return _scored(statistic, share, off)
+
+    def state(self) -> Arrays:
+        """Return what was learned, for a snapshot."""
+        return {"usual": self.usual, "seen": self.seen, "last": self.last}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Go on where a snapshot stood."""
+        self.usual, self.seen, self.last = (arrays[name].copy() for name in ("usual", "seen", "last"))
 
     def reason(self, share: F8, off: F8, row: F8) -> Text:
         """Say from what to what air fell and methane rose, and how many meters follow."""

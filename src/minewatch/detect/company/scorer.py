@@ -11,6 +11,7 @@ from minewatch.contracts import B1, F8, Text
 from minewatch.detect.company.model import Model
 from minewatch.detect.kernels.company import standing_rows, walk_forms
 from minewatch.detect.kernels.forest import walk_forest
+from minewatch.detect.parcel import Arrays
 
 MOST_NAMED = 3  # sensors in a reason
 LEAST_NAMED = 0.1  # of the whole; less is not named
@@ -70,6 +71,14 @@ class Scorer:
             self._wide(off * arrays["scale"], n),
             np.asarray(outside.any(axis=1), np.bool_),
         )
+
+    def state(self) -> Arrays:
+        """Return the rows that the rolling means still hold, for a snapshot."""
+        return {"ring": self.ring, "judged": np.array([self.rows])}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Go on where a scorer of the same model stood."""
+        self.ring, self.rows = arrays["ring"].copy(), int(arrays["judged"][0])
 
     def _wide(self, part: F8, n: int) -> F8:
         out = np.zeros((n, len(self.model.sensors)))
