@@ -66,6 +66,7 @@ BEHIND = Counter(
     "Live readings not newer than their point's last.",
 )
 SCORE_NAMES = score_names()
+NEVER = np.iinfo(np.int64).min  # the last time of a point that never spoke
 UNKNOWN_INTERVAL_NS = 120 * 1_000_000_000
 MOST_AHEAD_NS = 24 * 3600 * 1_000_000_000  # a time beyond it comes from a clock that was never set
 VOUCHED_NS = 5 * 1_000_000_000
@@ -389,11 +390,18 @@ class Pipeline:
     # ---- restart -------------------------------------------------------------------------------
 
     def catch_up(self, from_ns: int, now_ns: int) -> int:
-        """Score what the store holds after a snapshot, as if never stopped; return the rows scored."""
+        """Score what the store holds after a snapshot, as if never stopped; return the rows scored.
+
+        A point that the snapshot does not know is read back from its own description on: before it, it may
+        have measured something else. A doubted time has no place in a history; the book knows what stands.
+        """
         rows = 0
         seen = self.engine.last_ns()
+        born = np.array([info.valid_from_ns - 1 for info in self.points.infos], np.int64)
+        seen = np.where(seen == NEVER, np.maximum(seen, born), seen)
         for batch in self.telemetry.since(from_ns):
-            fresh = batch.take(batch.ts_ns > seen[batch.point])
+            clear = batch.quality != Quality.UNCERTAIN_CLOCK
+            fresh = batch.take((batch.ts_ns > seen[batch.point]) & clear)
             if len(fresh):
                 rows += len(fresh)
                 findings = self.engine.step(fresh)

@@ -300,7 +300,8 @@ class Engine:
         for begin, end in itertools.pairwise(edges):
             now, here = int(phase[begin]), point[begin:end]
             ahead = np.unique(here[self._reached[here] != now]).astype(np.int64)
-            self._enter(ahead, np.full(len(ahead), now, np.int32), self._phases)
+            if len(ahead):
+                self._enter(ahead, np.full(len(ahead), now, np.int32), self._phases)
             yield begin, end, now
 
     def _settle(self, before: Phases) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -82,3 +83,20 @@ def test_a_disk_that_refuses_is_named(tmp_path: Path) -> None:
     """The path and the reason are in the error, and what was there before stays."""
     with pytest.raises(StoreError, match="none/state"):
         snapshot.save(fed(), tmp_path / "none/state.bin", START)
+
+
+def test_a_point_replaced_after_the_snapshot_is_read_back_from_then_on(tmp_path: Path) -> None:
+    """What its place measured before teaches the new one nothing: as if the service had never stopped."""
+    old, path = fed(), tmp_path / "state.bin"
+    snapshot.save(old, path, START + 60 * SECOND)
+    ppm = replace(INFO, unit="ppm", valid_from_ns=START + 70 * SECOND)
+    for first, info, value in ((60, INFO, 0.4), (70, ppm, 4000.0)):
+        rows = old.register([info])
+        for second in range(first, first + 10):
+            now = START + second * SECOND
+            old.take(ReadingBatch.of(rows.tolist(), [now], [value + second % 3 / 10]), now)
+    old.flush()
+    new = pipeline(old.records, old.telemetry)
+    snapshot.load(new, path, START + 80 * SECOND)
+    assert new.engine.state.chart.seen[0] == 10
+    assert new.engine.state.chart.mean[0] == old.engine.state.chart.mean[0]
