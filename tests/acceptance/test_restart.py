@@ -45,7 +45,7 @@ SILENT = Scenario(
 FRAMES = 301
 CUT = st.integers(2, FRAMES - 2)
 AGO = st.integers(0, 300)
-EXAMPLES = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+EXAMPLES = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @cache

@@ -26,7 +26,6 @@ from minewatch_sim.scenario import (
 from minewatch_sim.scenario_file import find, folder, load
 
 NAMES = sorted(file.stem for file in folder().glob("*.toml"))
-OTHER_SEEDS = (101, 202)
 LONG_MIN = 45.0  # what lasts longer is looked at every five seconds, which the scenarios do not notice
 FACE_60 = "karaganda-demo/ch4-face-60/ch4"
 LONGWALL = "karaganda-demo/gw-longwall"
@@ -42,10 +41,13 @@ def test_there_are_scenarios() -> None:
     assert {"calm", "demo", "methane-buildup", "uplink-lost"} <= set(NAMES)
 
 
-@pytest.mark.parametrize("seed", [None, *OTHER_SEEDS])
+@pytest.mark.parametrize("seed", [None, 101])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_scenario_raises_what_it_must_and_nothing_it_must_not(name: str, seed: int | None) -> None:
-    """On its own day and on two others each expectation holds, and journal and store have everything once."""
+    """On its own day and on another all expectations hold, and journal and store have everything once.
+
+    Twenty more days are in `make bench ONLY=accuracy.scenarios`.
+    """
     scenario = load(find(name))
     run = play(scenario, seed=seed, period_s=5.0 if scenario.minutes > LONG_MIN else 1.0)
     assert judge(scenario, run.activations()) == []
@@ -56,7 +58,7 @@ def test_a_scenario_raises_what_it_must_and_nothing_it_must_not(name: str, seed:
     assert not [key for key, times in again.items() if times > 1]
 
 
-@pytest.mark.parametrize("seed", [1, 11])
+@pytest.mark.parametrize("seed", [11])
 def test_a_calm_mine_calls_nobody_all_day(seed: int) -> None:
     """Ten hours in which nothing happens raise no alert at all, nor do the averages of a shift."""
     run = play(load(find("calm")), seed=seed, minutes=600.0, period_s=10.0)

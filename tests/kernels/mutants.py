@@ -14,7 +14,9 @@ import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
+C = TypeVar("C")
 SIGNS = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult}
 OPPOSITE = {
     ast.Lt: ast.GtE, ast.LtE: ast.Gt, ast.Gt: ast.LtE, ast.GtE: ast.Lt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
@@ -132,6 +134,16 @@ def survivors(
                 back()
     assert count, "nothing was planted"
     return alive
+
+
+def try_all(cases: list[C], check: Callable[[C], object]) -> None:
+    """Check case after case; one that fails comes first the next time, as neighbouring errors fail alike."""
+    for at, case in enumerate(cases):
+        try:
+            check(case)
+        except Exception:
+            cases.insert(0, cases.pop(at))
+            raise
 
 
 def compiled_away() -> bool:

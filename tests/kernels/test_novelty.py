@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from kernels.mutants import survivors
+from kernels.mutants import survivors, try_all
 from kernels.series import EDGES, START, S, examples, same, series
 from minewatch.detect.kernels import novelty as kernel
 from minewatch.detect.kernels.jit import kernel as compiled
@@ -61,7 +61,11 @@ def judge(times, values, run=RUN, **more):
 
 def check(times, values, run=RUN, **more):
     """Assert that kernel and oracle agree on every row."""
-    got, expected = judge(times, values, run, **more), oracle.novelty(times, values, **(PAR | more))
+    agree(judge(times, values, run, **more), oracle.novelty(times, values, **(PAR | more)))
+
+
+def agree(got, expected):
+    """Assert that two results are the same, row by row."""
     for row, (g, e) in enumerate(zip(got, expected, strict=True)):
         assert all(same(a, b, 1e-6) for a, b in zip(g, e, strict=True)), (row, g, e)
 
@@ -283,8 +287,8 @@ def test_planted_errors_are_noticed():
 
     quick = [dice.gauss(0, 1) for _ in fast]
 
-    def noticed(module):
-        run = _rows(module.views, module.novelty)
+    cases = [
+        (when[: len(values)], values, more, oracle.novelty(when[: len(values)], values, **(PAR | more)))
         for values, when, more in (
             (spikes, times, {"gate_ns": 9000 * S, "gate": 3, "block": 1}),
             (narrow, times, {"floor": 0.02, "block": 1, "block_ns": 500 * S}),
@@ -294,8 +298,17 @@ def test_planted_errors_are_noticed():
             (large, times, {"block": 1}),
             (large, times, {"floor": 3.0, "block": 1}),
             (quick, fast, {"hour_ns": 300 * S}),
-        ):
-            check(when[: len(values)], values, run, **more)
+        )
+    ]
+
+    def noticed(module):
+        run = _rows(module.views, module.novelty)
+
+        def judged(case):
+            when, values, more, wanted = case
+            agree(judge(when, values, run, **more), wanted)
+
+        try_all(cases, judged)
 
     alive = survivors(kernel, noticed, same=SAME)
     assert alive == []
