@@ -34,10 +34,10 @@ def run(kinds, readings, weigher=None):
         r["last_ns"] = r["good_ns"] = t
         r["last"] = x
         module = weigher or kernel
-        module.sign(made, groups, slot, t, x, before, SIGNS)
-        told = module.weigh(made, groups, members, first, 1, t, SIGNS)
+        moved = module.sign(made, groups, slot, t, x, before, SIGNS)
+        told = module.weigh(made, groups, members, first, 1, t, SIGNS, moved)
         if told:
-            found.append((t, told == 1, np.flatnonzero(made["sign"]).tolist()))
+            found.append((t, ("", "begins", "ends", "change")[told], np.flatnonzero(made["sign"]).tolist()))
     return found
 
 
@@ -60,10 +60,11 @@ def test_air_that_fails_and_gas_that_follows_are_one_evidence():
     """Air falls from 1.6 to 0.4 at 100 s, gas rises from 110 s on: evidence, over when air is back."""
     air = lambda s: 1.6 if s < 100 or s > 300 else 0.4  # noqa: E731
     gas = lambda s: 0.2 + max(0, min(s, 400) - 110) * 0.02  # noqa: E731
-    begins, ends = check(FACE, story(400, (0, gas), (2, air)))
-    assert begins[1:] == (True, [0, 2])
+    begins, back, ends = check(FACE, story(400, (0, gas), (2, air)))
+    assert begins[1:] == ("begins", [0, 2])
+    assert (back[1:], second(back)) == (("change", [0]), 301)
     assert 125 <= second(begins) <= 135
-    assert ends[1] is False
+    assert ends[1] == "ends"
     assert second(ends) == 331
 
 

@@ -1,7 +1,7 @@
 """The evidence of a place, in plain Python: which signs stand, and when they make an evidence.
 
 Readings are (slot, t, x); ``usual`` is the mean the detector keeps (see oracles.trial), NaN at first.
-Changes are (t, begins, [slots whose sign stands]).
+Changes are (t, what, [slots whose sign stands]): the evidence "begins", "ends", or its signs "change".
 """
 
 import math
@@ -29,9 +29,10 @@ class Place:
         if self.last[slot] is None or t - self.last[slot] > s.alive_ns:
             usual = math.nan
         self._learn(slot, t, x)
+        before = set(self.signs)
         if kind in (METER, AIR):
             self._sign(slot, t, x, usual)
-        self._weigh(t)
+        self._weigh(t, set(self.signs) != before)
 
     def _learn(self, slot, t, x):
         last, self.last[slot] = self.last[slot], t
@@ -56,18 +57,22 @@ class Place:
         if failed if air else rose:
             self.signs[slot] = (t, x if math.isnan(usual) else usual)
 
-    def _weigh(self, t):
+    def _weigh(self, t, moved):
         airs = [slot for slot in self.signs if self.kinds[slot] == AIR]
         gases = [slot for slot in self.signs if self.kinds[slot] == METER]
         if not self.stands:
             long = [a for a in airs if t - self.signs[a][0] >= 3 * S and t - self.last[a] <= self.s.fresh_ns]
             if gases and long:
                 self.stands, self.calm = True, None
-                self.changes.append((t, True, sorted(self.signs)))
-        elif airs:
+                self.changes.append((t, "begins", sorted(self.signs)))
+            return
+        if airs:
             self.calm = None
         elif self.calm is None:
             self.calm = t
         elif t - self.calm >= 30 * S:
             self.stands = False
-            self.changes.append((t, False, sorted(self.signs)))
+            self.changes.append((t, "ends", sorted(self.signs)))
+            return
+        if moved:
+            self.changes.append((t, "change", sorted(self.signs)))

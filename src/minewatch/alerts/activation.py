@@ -12,7 +12,7 @@ from prometheus_client import Counter, Gauge
 from minewatch.alerts import texts
 from minewatch.alerts.lifecycle import Step, after
 from minewatch.alerts.rule import Binding
-from minewatch.contracts import Alert, AlertEvent, AlertState, EventKind, Text
+from minewatch.contracts import NO_WORDS, Alert, AlertEvent, AlertState, EventKind, Text
 
 EVENTS = Counter("minewatch_alerts_events_total", "Events in the life of alerts.", ["event"])
 IGNORED = Counter("minewatch_alerts_ignored_total", "Transitions without an event, by reason.", ["reason"])
@@ -71,6 +71,10 @@ class Shelf:
         self.found: set[Slot] = set()  # activations that the engine has found
         self.spans: dict[int, deque[Span]] = {}
 
+    def in_order(self) -> list[tuple[Slot, Alert]]:
+        """Return slots and alerts as they were raised: the same before and after a restart."""
+        return sorted(self.open.items(), key=lambda one: (one[1].raised_ns, one[0]))
+
     def keep(self, slot: Slot, alert: Alert) -> None:
         """Take an alert as it now stands; one that is normal again is let go."""
         if alert.state is AlertState.NORMAL:
@@ -97,6 +101,8 @@ class Shelf:
             changed_ns=found.ts_ns,
             value=found.value,
             why=texts.cleared(found.binding, found.value, found.ts_ns - since_ns),
+            now=NO_WORDS,
+            now_ns=0,
         )
         if not found.retrospective:
             self.span(found.key, since_ns, found.ts_ns, alert, by_gateway=by_gateway)
@@ -121,6 +127,8 @@ def raised_alert(found: Found, old: Alert | None) -> Alert:
         value=found.value,
         why=why,
         acknowledged_by="",
+        now=NO_WORDS,
+        now_ns=0,
     )
 
 

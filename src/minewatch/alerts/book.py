@@ -34,6 +34,7 @@ from minewatch.alerts.rules import RuleSet
 from minewatch.alerts.settings import AlertSettings
 from minewatch.alerts.told import Told
 from minewatch.alerts.trials import Desk
+from minewatch.alerts.words import Part, Words
 from minewatch.contracts import (
     I8,
     Alert,
@@ -77,8 +78,9 @@ class AlertBook:
         self._bindings: Mapping[int, Binding] = {}
         self._shelf = Shelf()
         self._merger = Merger(self._shelf, records)
-        self._desk = Desk(self._shelf, records)
-        self._evidence = evidence.Places(self._shelf, records)
+        self._words = Words(self._shelf)
+        self._desk = Desk(self._shelf, records, self._words)
+        self._evidence = evidence.Places(self._shelf, records, self._words)
         self._gateways: dict[int, GatewayInfo] = {}
         self._silences = silence.Silences(started_ns)
 
@@ -118,6 +120,7 @@ class AlertBook:
             self._shelf.span(key, alert.raised_ns, alert.changed_ns, alert)
             if alert.active:
                 self._shelf.since[slot] = alert.changed_ns
+                self._words.restore(slot, alert)
                 if alert.origin != GATEWAY:
                     self._shelf.found.add(slot)
                 self._merger.restored(slot, alert)
@@ -199,6 +202,10 @@ class AlertBook:
         """Go on after a start, with the places at which something is known of a test."""
         return self._desk.resume(standing, now_ns)
 
+    def resume_places(self, standing: Iterable[PlaceEvidence], now_ns: int) -> list[AlertEvent]:
+        """Go on after a start, with the evidence of places that stands."""
+        return [event for place in standing for event in self._evidence.take(place, now_ns)]
+
     def standing_places(self) -> list[tuple[str, str, int]]:
         """Return site, zone and begin of every evidence of a place that stands."""
         return self._evidence.standing()
@@ -236,7 +243,7 @@ class AlertBook:
     def tick(self, now_ns: int) -> list[AlertEvent]:
         """Raise what only the passing of time raises: gateways whose grace is over."""
         events = [self._judge(key, gateway, now_ns) for key, gateway in self._gateways.items()]
-        return [event for event in events if event is not None]
+        return [event for event in events if event is not None] + self._words.tick(now_ns)
 
     def command(self, command: Command, now_ns: int) -> AlertEvent:
         """Do what a person asks and return the event.
@@ -295,10 +302,10 @@ class AlertBook:
         found = fresh
         if (event := self._merger.over(found, now_ns)) is not None:
             return event
-        alert = raised_alert(found, old)
+        alert, waits = self._desk.raised(found, raised_alert(found, old))
         if not found.retrospective:
-            alert = replace(alert, why=self._evidence.said(found.binding.point, alert.why))
-        alert = self._desk.raised(found, alert)
+            place = self._evidence.known_at(found.binding.point)
+            alert = self._words.raised(slot, alert, {Part.TRIAL: waits, Part.PLACE: place})
         self._shelf.since[slot] = found.since_ns
         self._shelf.found.add(slot)
         self._shelf.keep(slot, alert)

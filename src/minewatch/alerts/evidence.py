@@ -1,8 +1,8 @@
 """One evidence of a place becomes one alert: its air has failed and gas rises, with every sign in words.
 
 No score and no probability: there are no labels of such incidents that would allow one. The priority is 1 and
-a person is called, because two instruments of different kinds say the same. While it stands, every alert of
-the place that is raised says so, too.
+a person is called, because two instruments of different kinds say the same. While it stands its signs are
+told anew as they change, and every other alert of the place that stands says so, too.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from datetime import UTC, datetime
 from minewatch.alerts.activation import EVENTS, IGNORED, SYSTEM, Shelf, Slot, alert_id
 from minewatch.alerts.lifecycle import Step, after
 from minewatch.alerts.rule import key_of
-from minewatch.alerts.texts import duration, joined, number
+from minewatch.alerts.texts import duration, number
 from minewatch.alerts.trial_texts import LANGUAGES
+from minewatch.alerts.words import Part, Words
 from minewatch.contracts import (
+    NO_WORDS,
     Alert,
     AlertEvent,
     AlertState,
@@ -52,22 +54,28 @@ ROSE = Text(
     "methane at {w} rose from {u} to {v} % at {at}",
 )  # fmt: skip
 MORE = Text("тағы {n} датчик", "и ещё датчиков: {n}", "and {n} more")
+BACK = Text(
+    "ауа қалпына келді, әлі бақыланады",
+    "воздух восстановился, за ним ещё следят",
+    "the air is back, and still watched",
+)
 OVER = Text("ауа {d} кейін қалпына келді", "воздух восстановился через {d}", "the air is back after {d}")
 
 
 class Places:
     """The alerts of places, on the shelf of the book; ``points`` are those in force."""
 
-    def __init__(self, shelf: Shelf, records: RecordStore | None) -> None:
+    def __init__(self, shelf: Shelf, records: RecordStore | None, words: Words) -> None:
         self._shelf = shelf
         self._records = records
+        self._words = words
         self.points: Mapping[int, PointInfo] = {}
         self._standing: dict[tuple[str, str], Text] = {}
 
     def restore(self, alert: Alert) -> None:
         """Take over an alert of a place that stands."""
         if alert.rule == RULE_ID and alert.active:
-            self._standing[(alert.site, alert.zone)] = alert.why
+            self._standing[(alert.site, alert.zone)] = alert.now if alert.now.en else alert.why
 
     def standing(self) -> list[tuple[str, str, int]]:
         """Return site, zone and begin of every evidence that stands."""
@@ -77,39 +85,59 @@ class Places:
             if alert.rule == RULE_ID and alert.active
         ]
 
-    def said(self, point: PointInfo, why: Text) -> Text:
-        """Return the reason of an alert, with the evidence of its place where one stands."""
-        evidence = self._standing.get((point.site, point.zone.partition("/")[0]))
-        return why if evidence is None else joined(why, evidence)
+    def known_at(self, point: PointInfo) -> Text | None:
+        """Return the evidence that stands at the place of a point."""
+        return self._standing.get((point.site, point.zone.partition("/")[0]))
 
     def take(self, found: PlaceEvidence, now_ns: int) -> list[AlertEvent]:
-        """Return the event that the begin or end of an evidence causes."""
+        """Return the events that the begin, the end or another sign of an evidence causes."""
+        slot: Slot = (key_of(RULE_ID, f"{found.site}/{found.zone}"), 0)
+        stood = self._shelf.since.get(slot)
+        why = self._why(found) if found.active else _over(found)
+        if found.active and stood == found.since_ns:
+            events = self._words.know(slot, Part.FOUND, why, found.ts_ns, now_ns)
+        else:
+            events = self._changed(found, why, now_ns)
+        if found.active:
+            self._standing[(found.site, found.zone)] = why
+        elif self._standing.pop((found.site, found.zone), None) is None:
+            return events
+        for other in self._others(found):
+            events += self._words.know(other, Part.PLACE, why, found.ts_ns, now_ns)
+        return events
+
+    def _others(self, found: PlaceEvidence) -> list[Slot]:
+        return [
+            slot
+            for slot, alert in self._shelf.in_order()
+            if (alert.site, alert.zone.partition("/")[0]) == (found.site, found.zone)
+            and alert.rule != RULE_ID
+            and not alert.retrospective
+        ]
+
+    def _changed(self, found: PlaceEvidence, why: Text, now_ns: int) -> list[AlertEvent]:
         place = f"{found.site}/{found.zone}"
         key = key_of(RULE_ID, place)
         slot: Slot = (key, 0)
         old = self._shelf.open.get(slot)
-        if found.active:
-            alert = self._raised(found, place, old)
-            self._standing[(found.site, found.zone)] = alert.why
-            kind = EventKind.RAISED
-        else:
-            self._standing.pop((found.site, found.zone), None)
-            if old is None or not old.active:
-                return []
-            alert, kind = _cleared(found, old), EventKind.CLEARED
+        kind = EventKind.RAISED if found.active else EventKind.CLEARED
         name = f"{key & (1 << 64) - 1:016x}|{kind.value}|{found.since_ns}"
         if self._records is not None and self._records.event_by_key(name) is not None:
             IGNORED.labels("already in the journal").inc()
             return []
-        if found.active:
+        if found.active and found.signs:
+            alert = self._raised(found, place, why, old)
             self._shelf.since[slot] = found.since_ns
-        else:
+        elif old is not None and old.active and not found.active:
+            alert = _cleared(found, why, old)
             self._shelf.since.pop(slot, None)
+        else:
+            return []
         self._shelf.keep(slot, alert)
         EVENTS.labels(kind.value).inc()
         return [AlertEvent(name, kind, alert, found.ts_ns, now_ns, SYSTEM)]
 
-    def _raised(self, found: PlaceEvidence, place: str, old: Alert | None) -> Alert:
+    def _raised(self, found: PlaceEvidence, place: str, why: Text, old: Alert | None) -> Alert:
         gas = next((s for s in found.signs if self.points[s.point].quantity != AIR), found.signs[-1])
         return Alert(
             id=old.id if old else alert_id(RULE_ID, place, found.since_ns),
@@ -129,7 +157,7 @@ class Places:
             limit=gas.usual,
             detector=DETECTOR,
             message=MESSAGE,
-            why=self._why(found),
+            why=why,
             citation="Engineering choice, not a legal limit: docs/detectors.md",
             verified=False,
         )
@@ -139,7 +167,7 @@ class Places:
         gases = [s for s in found.signs if self.points[s.point].quantity != AIR]
         told = []
         for one in LANGUAGES:
-            parts: list[str] = []
+            parts: list[str] = [] if airs else [getattr(BACK, one)]
             for some in (airs, gases):
                 parts += [self._sign(sign, one) for sign in some[:SHOWN]]
                 if len(some) > SHOWN:
@@ -158,8 +186,11 @@ class Places:
         return str(getattr(text, language)).format(w=point.place, u=usual, v=value, at=at)
 
 
-def _cleared(found: PlaceEvidence, old: Alert) -> Alert:
+def _over(found: PlaceEvidence) -> Text:
     lasted = found.ts_ns - found.since_ns
-    why = Text(*(getattr(OVER, one).format(d=duration(lasted, one)) for one in LANGUAGES))
+    return Text(*(getattr(OVER, one).format(d=duration(lasted, one)) for one in LANGUAGES))
+
+
+def _cleared(found: PlaceEvidence, why: Text, old: Alert) -> Alert:
     state = after(old.state, Step.CLEAR)
-    return replace(old, state=state, active=False, changed_ns=found.ts_ns, why=why)
+    return replace(old, state=state, active=False, changed_ns=found.ts_ns, why=why, now=NO_WORDS, now_ns=0)

@@ -16,7 +16,9 @@ from minewatch.alerts.activation import EVENTS, GATEWAY, IGNORED, SYSTEM, Found,
 from minewatch.alerts.lifecycle import Step, after
 from minewatch.alerts.merging import BOTH
 from minewatch.alerts.rule import Binding, key_of
+from minewatch.alerts.words import Part, Words
 from minewatch.contracts import (
+    NO_WORDS,
     Alert,
     AlertEvent,
     AlertState,
@@ -38,13 +40,13 @@ RUNNING = (TrialStage.SUSPECTED, TrialStage.TESTED)
 class Desk:
     """Holds calls back while a meter is under test, and lets none be lost; ``points`` are those in force."""
 
-    def __init__(self, shelf: Shelf, records: RecordStore | None) -> None:
+    def __init__(self, shelf: Shelf, records: RecordStore | None, words: Words) -> None:
         self._shelf = shelf
+        self._words = words
         self._records = records
         self.bindings: Mapping[int, Binding] = {}
         self.points: Mapping[int, PointInfo] = {}
         self._trials: dict[str, TrialChange] = {}  # those that run, by place
-        self._why: dict[str, Text] = {}  # of alerts that wait, before it was said that they do
 
     def resume(self, standing: Mapping[str, TrialStage], now_ns: int) -> list[AlertEvent]:
         """Go on after a start: what waits, and nothing is known of its test any more, calls at once."""
@@ -55,8 +57,8 @@ class Desk:
                 events += self._escalate(slot, trial_texts.refuted("restart", None, ""), now_ns, now_ns)
         return events
 
-    def raised(self, found: Found, alert: Alert) -> Alert:
-        """Return the alert as it is raised: without a call while its meter may be under test."""
+    def raised(self, found: Found, alert: Alert) -> tuple[Alert, Text | None]:
+        """Return the alert as it is raised, and why it waits: it does while its meter may be under test."""
         trial = self._trials.get(alert.place)
         if (
             trial is None
@@ -64,9 +66,8 @@ class Desk:
             or found.retrospective
             or found.binding.rule.detector not in WAIT_FOR
         ):
-            return alert
-        self._why[alert.id] = alert.why
-        return replace(alert, paged=False, why=texts.joined(alert.why, trial_texts.waits(trial)))
+            return alert, None
+        return replace(alert, paged=False), trial_texts.waits(trial)
 
     def heard(self, events: list[AlertEvent], now_ns: int) -> list[AlertEvent]:
         """Let what a gateway raises call at once, whatever is known of a test."""
@@ -95,13 +96,12 @@ class Desk:
         events = self._end(change, point, why, now_ns) if change.stage is TrialStage.REFUTED else []
         for slot in self._waiting(point.place):
             events += self._escalate(slot, why, change.ts_ns, now_ns)
-        self._why = {name: kept for name, kept in self._why.items() if name in self._shelf.place}
         return events
 
     def _waiting(self, place: str | None) -> list[Slot]:
         return [
             slot
-            for slot, alert in self._shelf.open.items()
+            for slot, alert in self._shelf.in_order()
             if (place is None or alert.place == place) and self._is_waiting(slot)
         ]
 
@@ -117,8 +117,8 @@ class Desk:
 
     def _escalate(self, slot: Slot, why: Text, ts_ns: int, now_ns: int) -> list[AlertEvent]:
         old = self._shelf.open[slot]
-        said = self._why.pop(old.id, old.why)
-        alert = replace(old, paged=True, why=texts.joined(said, _no_test(why)))
+        alert = replace(old, paged=True, why=texts.joined(old.why, _no_test(why)))
+        alert = self._words.without(slot, alert, Part.TRIAL, ts_ns)
         name = f"{slot[0] & (1 << 64) - 1:016x}|{EventKind.ESCALATED.value}|{old.changed_ns}"
         self._shelf.keep(slot, alert)
         return self._event(name, EventKind.ESCALATED, alert, ts_ns, now_ns)
@@ -133,7 +133,10 @@ class Desk:
             return []
         self._shelf.since[slot] = change.since_ns
         self._shelf.keep(slot, alert)
-        return self._event(name, EventKind.TAGGED, alert, change.ts_ns, now_ns)
+        events = self._event(name, EventKind.TAGGED, alert, change.ts_ns, now_ns)
+        for other in self._waiting(point.place):
+            events += self._words.know(other, Part.TRIAL, trial_texts.waits(change), change.ts_ns, now_ns)
+        return events
 
     def _end(self, change: TrialChange, point: PointInfo, why: Text, now_ns: int) -> list[AlertEvent]:
         key = key_of(RULE_ID, point.place)
@@ -149,6 +152,8 @@ class Desk:
             changed_ns=change.ts_ns,
             value=change.level,
             why=_no_test(why) if refuted else why,
+            now=NO_WORDS,
+            now_ns=0,
         )
         name = f"{key & (1 << 64) - 1:016x}|{EventKind.CLEARED.value}|{change.since_ns}"
         self._shelf.since.pop(slot, None)

@@ -420,6 +420,7 @@ class Pipeline:
         self._record(self.book.resume_trials(standing, now_ns))
         for site, zone, since_ns in self.book.standing_places():
             self.engine.trials.stand(site, zone, since_ns)
+        self._record(self.book.resume_places(self.engine.trials.weighed(now_ns), now_ns))
         self.expect_all(now_ns)
 
 

@@ -5,6 +5,7 @@ Times are integers in nanoseconds since 1970-01-01 UTC; a quantity carries its u
 """
 
 from minewatch.contracts.alerts import (
+    NO_WORDS,
     Alert,
     AlertEvent,
     AlertQuery,
@@ -55,6 +56,7 @@ __all__ = [
     "F8",
     "I4",
     "I8",
+    "NO_WORDS",
     "OUTSIDE",
     "U1",
     "U2",

@@ -19,6 +19,9 @@ class Text:
     en: str
 
 
+NO_WORDS = Text("", "", "")
+
+
 class AlertState(StrEnum):
     """ISA-18.2 / IEC 62682 states that an alert goes through."""
 
@@ -39,6 +42,7 @@ class EventKind(StrEnum):
     ALSO_CLEARED = "also-cleared"
     TAGGED = "tagged"  # a rise that is a test of the meter, by calibration gas: it calls nobody
     ESCALATED = "escalated"  # an alert that waited, because it might have been a test, calls a person now
+    EXPLAINED = "explained"  # what is known of a standing alert has changed: newer words, no call
     TESTED = "tested"  # a test of outputs
     CHANGED = "changed"  # settings of detection change from a time on
 
@@ -50,7 +54,11 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One activation of a rule at a place, as it stands now; ``row`` is its last row in the journal."""
+    """One activation of a rule at a place, as it stands now; ``row`` is its last row in the journal.
+
+    ``why`` is what was found when it was raised or cleared, ``now`` what is known besides while it stands,
+    since ``now_ns``.
+    """
 
     id: str
     rule: str
@@ -76,6 +84,8 @@ class Alert:
     acknowledged_by: str = ""
     row: int = 0
     origin: str = ""  # who found it: "" the service, "gateway", "both"
+    now: Text = NO_WORDS
+    now_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,12 @@ class Trials:
             self._places[group]["stage"] = PLACE_STANDS
             self._places[group]["since_ns"] = since_ns
 
+    def weighed(self, now_ns: int) -> tuple[PlaceEvidence, ...]:
+        """Return the evidence that stands now, of places whose signs are known."""
+        standing = np.flatnonzero(self._places["stage"] == PLACE_STANDS).tolist()
+        found = (self._evidence(group, now_ns) for group in standing)
+        return tuple(place for place in found if place.signs)
+
     def standing(self) -> tuple[tuple[int, TrialStage], ...]:
         """Return the points whose trial runs, or is over while alerts of it may still wait."""
         kept = np.flatnonzero(np.isin(self._rows["stage"], (1, 2, 4)))

@@ -89,6 +89,8 @@ def alert(a: Alert) -> Json:
         "acknowledged_by": a.acknowledged_by,
         "row": a.row,
         "origin": a.origin,
+        "now": text(a.now) if a.now.en else None,
+        "now_since": iso(a.now_ns) if a.now.en else None,
     }
 
 

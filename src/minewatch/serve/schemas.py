@@ -53,6 +53,8 @@ ALERT: dict[str, Any] = {
     "acknowledged_by": "",
     "row": 412,
     "origin": "both",
+    "now": WORDS,
+    "now_since": LATER,
 }
 EVENT: dict[str, Any] = {
     "row": 412,
@@ -169,6 +171,10 @@ class AlertOut(Out):
     acknowledged_by: str
     row: int = Field(description="Its last row in the journal")
     origin: Literal["", "gateway", "both"] = Field(description="Who found it; empty: the service")
+    now: TextOut | None = Field(
+        description="What is known besides while it stands; null: nothing more than why"
+    )
+    now_since: Time | None = Field(description="Since when that is known")
 
 
 class AlertList(Out):

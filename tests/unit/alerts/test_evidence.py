@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from minewatch.alerts.book import AlertBook
 from minewatch.alerts.evidence import RULE_ID
 from minewatch.alerts.rules import RuleSet
-from minewatch.contracts import AlertEvent, AlertQuery, AlertState, PlaceEvidence, Sign
+from minewatch.contracts import AlertEvent, AlertQuery, AlertState, EventKind, PlaceEvidence, Sign
 from minewatch.store.records.memory import MemoryRecords
 from unit.alerts.examples import T0, S, moved, point, rule
 
@@ -50,17 +52,18 @@ def test_it_calls_once_with_every_sign_in_words() -> None:
 
 
 def test_other_alerts_of_the_place_say_it_too_while_it_stands() -> None:
-    """A limit that is passed meanwhile carries the evidence, also after a restart; one before does not."""
+    """A limit that is passed meanwhile carries the evidence, also after a restart, beside its own reason."""
     records = MemoryRecords()
     made = book(records)
     events = made.apply(moved((True, 50, 1.5), (False, 55, 0.2), (True, 70, 1.5)), T0, places=[found(60)])
     records.append(events)
     raised = [e.alert for e in events if e.alert.rule == "methane-high" and e.event.value == "raised"]
-    assert ["an1" in alert.why.en for alert in raised] == [False, True]
+    assert ["an1" in alert.now.en for alert in raised] == [False, True]
     made = book(records)
     records.append(made.apply(moved((False, 80, 0.2)), T0))
     events = made.apply(moved((True, 90, 1.5)), T0)
-    assert "an1" in events[0].alert.why.en
+    assert "an1" in events[0].alert.now.en
+    assert "an1" not in events[0].alert.why.en
     assert made.standing_places() == [("north", "longwall-7", T0 + 60 * S)]
 
 
@@ -80,3 +83,62 @@ def test_its_words_are_bounded() -> None:
     events = book(MemoryRecords()).apply(moved(), T0, places=[found(60, gases=11)])
     assert events[0].alert.why.en.count("rose from") == 5
     assert "and 6 more" in events[0].alert.why.en
+
+
+def test_its_words_follow_what_becomes_known() -> None:
+    """Another meter and air that is back are told in rows of their own; what was said first stays."""
+    records = MemoryRecords()
+    made = book(records)
+    first = made.apply(moved(), T0, places=[found(60)])
+    more = made.apply(moved(), T0 + 65 * S, places=[found(64, gases=2)])
+    assert [e.event for e in more] == [EventKind.EXPLAINED]
+    assert "mm2" in more[0].alert.now.en
+    assert more[0].alert.why == first[0].alert.why
+    assert (more[0].alert.now_ns, more[0].alert.paged, more[0].alert.changed_ns) == (
+        T0 + 64 * S,
+        True,
+        T0 + 60 * S,
+    )
+    back = replace(found(90), signs=found(90).signs[1:])
+    told = made.apply(moved(), T0 + 90 * S, places=[back])
+    assert told[0].alert.now.en.startswith("the air is back, and still watched; methane at")
+    kept = records.append([*first, *more, *told])
+    assert [e.alert.now.en for e in records.events(after=0, limit=9)] == [e.alert.now.en for e in kept]
+    assert records.alert(kept[0].alert.id).now == told[0].alert.now
+
+
+def test_alerts_that_stand_already_learn_of_it() -> None:
+    """A limit that was passed before carries the evidence while it stands, and then that it is over."""
+    made = book(MemoryRecords())
+    made.apply(moved((True, 50, 1.5)), T0)
+    events = made.apply(moved(), T0 + 60 * S, places=[found(60)])
+    limit = [e for e in events if e.alert.rule == "methane-high"]
+    assert [e.event for e in limit] == [EventKind.EXPLAINED]
+    assert "an1" in limit[0].alert.now.en
+    over = made.apply(moved(), T0 + 180 * S, places=[found(180, active=False)])
+    assert "the air is back after 2 min" in over[1].alert.now.en
+
+
+def test_words_do_not_flood() -> None:
+    """Signs that come and go each second make a row at once, then one in ten seconds; the last is told."""
+    made = book(MemoryRecords())
+    made.apply(moved(), T0 + 60 * S, places=[found(60)])
+    rows = []
+    for second in range(61, 100):
+        now = T0 + second * S
+        rows += made.apply(moved(), now, places=[found(second, gases=1 + second % 3)]) + made.tick(now)
+    assert [(e.service_ns - T0) // S for e in rows] == [61, 71, 81, 91]
+    last = made.tick(T0 + 101 * S)
+    assert [e.alert.now.en for e in last] == [""]  # the last change took back what was said besides
+    assert made.tick(T0 + 120 * S) == []
+
+
+def test_old_facts_after_a_restart_say_nothing_again() -> None:
+    """What is read back from the store is not newer than the words that stand."""
+    records = MemoryRecords()
+    made = book(records)
+    records.append(made.apply(moved(), T0, places=[found(60)]))
+    records.append(made.apply(moved(), T0, places=[found(64, gases=2)]))
+    again = book(records)
+    assert again.apply(moved(), T0, places=[found(60), found(64, gases=2)]) == []
+    assert "mm2" in again.alerts()[0].now.en

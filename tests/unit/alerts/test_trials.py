@@ -67,9 +67,10 @@ def test_a_test_is_shown_and_calls_nobody() -> None:
     mine = Mine()
     events = mine.found(RISE, trials=(change(TrialStage.SUSPECTED, 61),))
     assert told(events) == [("raised", "methane-high", False)]
-    assert "call waits" in events[0].alert.why.en
+    assert "call waits" in events[0].alert.now.en
     events = mine.found(trials=(change(TrialStage.TESTED, 68),))
-    assert told(events) == [("tagged", "test-gas", False)]
+    assert told(events) == [("tagged", "test-gas", False), ("explained", "methane-high", False)]
+    assert "a person is called unless it is gone" in events[1].alert.now.en
     events = mine.found((False, 120, 0.2), trials=(change(TrialStage.OVER, 180, reason="recovered"),))
     assert told(events) == [("cleared", "methane-high", False), ("cleared", "test-gas", False)]
     ledger = events[-1].alert
@@ -179,7 +180,7 @@ def test_the_same_change_twice_is_told_once() -> None:
     first = mine.found(RISE, trials=trials)
     mine.begin()
     assert mine.found(RISE, trials=trials) == []
-    assert [e.event.value for e in first] == ["raised", "tagged", "cleared", "escalated"]
+    assert [e.event.value for e in first] == ["raised", "tagged", "explained", "cleared", "escalated"]
 
 
 def test_a_test_waits_for_a_person() -> None:

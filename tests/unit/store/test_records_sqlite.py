@@ -242,7 +242,8 @@ def test_records_of_the_first_version_are_brought_up_to_date(store: SqliteRecord
     store.close()
     with closing(sqlite3.connect(tmp_path / FILE)) as connection, connection:
         connection.execute("DROP TABLE rejected")
-        connection.execute("ALTER TABLE alert DROP COLUMN origin")
+        for column in ("origin", "now_kk", "now_ru", "now_en", "now_ns"):
+            connection.execute(f"ALTER TABLE alert DROP COLUMN {column}")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
     with pytest.raises(StoreError, match="of revision 0001"):
         opened(tmp_path, writer=False)

@@ -31,9 +31,12 @@ export interface Alert {
   row: number;
   /** Who found it: '' the service, a gateway, or both. */
   origin: '' | 'gateway' | 'both';
+  /** What is known besides while it stands, and since when; null: nothing more than `why`. */
+  now: Text | null;
+  now_since: string | null;
 }
 
-export type EventKind = 'raised' | 'cleared' | 'acknowledged' | 'commented' | 'also-raised' | 'also-cleared' | 'tagged' | 'escalated' | 'tested' | 'changed';
+export type EventKind = 'raised' | 'cleared' | 'acknowledged' | 'commented' | 'also-raised' | 'also-cleared' | 'tagged' | 'escalated' | 'explained' | 'tested' | 'changed';
 
 export interface AlertEvent {
   row: number;

@@ -30,6 +30,8 @@ export function alert(id: string, change: Partial<Alert> & { state?: AlertState;
     acknowledged_by: '',
     row: 1,
     origin: '',
+    now: null,
+    now_since: null,
     ...change,
   };
 }

@@ -17,12 +17,15 @@ from .trial_layout import AIR, CALM_NS, HOLD_NS, METER, MOST_MEMBERS, NEAR, PLAC
 
 
 @kernel
-def sign(rows: Rows, groups: Rows, k: int, t: int, x: float, usual: float, signs: Signs) -> None:
-    """Let a good reading begin or end the sign of its point; ``usual`` is what was usual before it."""
+def sign(rows: Rows, groups: Rows, k: int, t: int, x: float, usual: float, signs: Signs) -> bool:
+    """Let a good reading begin or end the sign of its point, and say whether it did.
+
+    ``usual`` is what was usual before it.
+    """
     r = rows[k]
     kind = r["kind"]
     if kind != AIR and kind != METER:
-        return
+        return False
     if r["sign"] == 0:
         if kind == AIR:
             begins = x < signs.air_least or x < 0.5 * usual
@@ -46,14 +49,18 @@ def sign(rows: Rows, groups: Rows, k: int, t: int, x: float, usual: float, signs
     else:
         g["gases"] += step
     r["counted"] = r["sign"]
+    return step != 0
 
 
 @kernel
 def weigh(
     rows: Rows, groups: Rows, members: NDArray[np.int64], first: NDArray[np.int64], g: int, t: int,
-    signs: Signs,
+    signs: Signs, moved: bool,
 ) -> int:  # fmt: skip
-    """Return 1 when the evidence of a group begins at this reading, 2 when it ends, else 0."""
+    """Return 1 when the evidence of a group begins at this reading, 2 when it ends, 3 when its signs change.
+
+    Else 0; ``moved`` says whether the reading began or ended a sign.
+    """
     place = groups[g]
     if place["stage"] == PLACE_QUIET:
         if place["airs"] == 0 or place["gases"] == 0 or first[g + 1] - first[g] > MOST_MEMBERS:
@@ -74,4 +81,4 @@ def weigh(
     elif t - place["calm_ns"] >= CALM_NS:
         place["stage"] = PLACE_QUIET
         return 2
-    return 0
+    return 3 if moved else 0

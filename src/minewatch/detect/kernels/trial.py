@@ -420,8 +420,8 @@ def watch(
         r["heard_ns"] = moment
         if r["kind"] == METER:
             changes += follow(rows, members, first, k, t, x, moment, signs, out, changes)
-        sign(rows, groups, k, t, x, before, signs)
-        if weigh(rows, groups, members, first, r["group"], t, signs) != 0:
+        moved = sign(rows, groups, k, t, x, before, signs)
+        if weigh(rows, groups, members, first, r["group"], t, signs, moved) != 0:
             return i + 1, changes, r["group"]
     return point.shape[0], changes, -1
 

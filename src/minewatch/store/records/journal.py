@@ -29,6 +29,8 @@ def text_of(event: AlertEvent) -> str:
         del tree["source"]  # as rows were written before gateways told of alerts
     if not tree["alert"]["origin"]:
         del tree["alert"]["origin"]
+    if not tree["alert"]["now_ns"]:
+        del tree["alert"]["now"], tree["alert"]["now_ns"]
     for key in ("value", "limit"):
         if not math.isfinite(tree["alert"][key]):
             tree["alert"][key] = None
@@ -58,7 +60,7 @@ def alert_of(tree: dict[str, Any]) -> Alert:
     for key in ("value", "limit"):
         if tree[key] is None:
             tree[key] = math.nan
-    for key in ("message", "why"):
+    for key in {"message", "why", "now"} & tree.keys():
         tree[key] = Text(**tree[key])
     tree["state"] = AlertState(tree["state"])
     return Alert(**tree)

@@ -56,7 +56,7 @@ def cursor_after(alert: Alert) -> str:
 
 def searchable(alert: Alert) -> str:
     """Return the text a search looks into: names, messages and reasons in three languages, case folded."""
-    said = (alert.message, alert.why)
+    said = (alert.message, alert.why, alert.now)
     words = [alert.id, alert.rule, alert.place, alert.zone, alert.quantity, alert.acknowledged_by]
     words += [text for each in said for text in (each.kk, each.ru, each.en)]
     return "\n".join(words).casefold()

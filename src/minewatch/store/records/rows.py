@@ -19,7 +19,7 @@ ALERT_COLUMNS = tuple(column for column in ALERT.columns if column.name != "sear
 def row_of(alert: Alert) -> dict[str, Any]:
     """Return the row of an alert; numbers that are not finite are stored as NULL."""
     row = {field.name: getattr(alert, field.name) for field in fields(alert)}
-    for name in ("message", "why"):
+    for name in ("message", "why", "now"):
         said = row.pop(name)
         row |= {f"{name}_{language}": getattr(said, language) for language in ("kk", "ru", "en")}
     for name in ("value", "limit"):
@@ -40,7 +40,9 @@ def alert_of(row: Sequence[Any]) -> Alert:
         row[15],
         Text(*row[16:19]),
         Text(*row[19:22]),
-        *row[22:],
+        *row[22:28],
+        Text(*row[28:31]),
+        row[31],
     ]
     return Alert(*values)
 

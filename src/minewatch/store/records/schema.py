@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, MetaData, Table
 from sqlalchemy import Text as Words
 
-REVISION = "0003"  # the newest migration
+REVISION = "0004"  # the newest migration
 
 metadata = MetaData()
 
@@ -41,6 +41,10 @@ ALERT = Table(
     Column("row", Integer, nullable=False),
     Column("search", Words, nullable=False),
     Column("origin", Words, nullable=False),
+    Column("now_kk", Words, nullable=False),
+    Column("now_ru", Words, nullable=False),
+    Column("now_en", Words, nullable=False),
+    Column("now_ns", BigInteger, nullable=False),
 )
 
 ALERT_EVENT = Table(
