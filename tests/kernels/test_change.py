@@ -1,9 +1,12 @@
 """The change chart against its oracle."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 
+from kernels import mutants
 from kernels.series import EDGES, examples, same, series
 from minewatch.detect.kernels import change as kernel
 from minewatch.detect.kernels.layout import Chart
@@ -17,7 +20,7 @@ def _chart(points):
     return Chart(*(np.zeros(points, kind) for kind in kinds))
 
 
-def _run(values, floor):
+def _run(values, floor, kernel=kernel):
     chart = _chart(2)
     chart.floor[:] = floor
     z, cusum = np.zeros(len(values)), np.zeros(len(values))
@@ -27,8 +30,8 @@ def _run(values, floor):
     return z, cusum
 
 
-def _check(values, floor=0.125):
-    got = _run(values, floor)
+def _check(values, floor=0.125, kernel=kernel):
+    got = _run(values, floor, kernel)
     expected = oracle.chart(values, **PAR, floor=floor)
     for i, (z, cusum) in enumerate(expected):
         assert same(got[0][i], z, 1e-5), i
@@ -71,20 +74,36 @@ def test_numbers_at_the_end_of_floats():
     assert np.isfinite(cusum[35:]).all()
 
 
-def test_neighbours_in_one_run_are_judged_as_one_by_one():
-    """The vector loop over neighbouring points and the scalar path give the same bits."""
-    n, rng = 50, np.random.default_rng(3)
-    point = np.concatenate([np.arange(n), np.arange(n)[::-1], [4, 4, 4]]).astype(np.int32)
-    value = rng.normal(1, 0.1, (30, len(point)))
-    value[3, 5], value[9, 60] = np.nan, 40.0
+def _charts_agree(kernel, rows, par, n):
+    """Run rows of (point, value) through neighbours' loops and one by one: the same bits."""
     charts = [_chart(n), _chart(n)]
-    for row in value:
+    for point, value in rows:
         z, cusum = np.zeros(len(point)), np.zeros(len(point))
-        kernel.change_rows(charts[0], point, row, *PAR.values(), z, cusum)
-        single = [kernel.change(charts[1], p, x, *PAR.values()) for p, x in zip(point, row, strict=True)]
+        kernel.change_rows(charts[0], point, value, *par.values(), z, cusum)
+        single = [kernel.change(charts[1], p, x, *par.values()) for p, x in zip(point, value, strict=True)]
         assert np.array_equal(np.array(single), np.column_stack([z, cusum]), equal_nan=True)
     for a, b in zip(*charts, strict=True):
         assert np.array_equal(a, b)
+    return charts[0]
+
+
+def test_neighbours_in_one_run_are_judged_as_one_by_one():
+    """The vector loops over neighbours, learning and settled, and the scalar path give the same bits."""
+    n, rng = 50, np.random.default_rng(3)
+    point = np.concatenate([np.arange(n), np.arange(n)[::-1], [4, 4, 4]]).astype(np.int32)
+    value = rng.normal(1, 0.1, (30, len(point)))
+    value[3, 5], value[9, 60], value[25, 7], value[27, 9] = np.nan, 40.0, np.nan, 40.0
+    chart = _charts_agree(kernel, [(point, row) for row in value], PAR, n)
+    assert (chart.seen == PAR["memory"]).all()
+
+
+def test_a_run_longer_than_a_block():
+    """Neighbours that fill several blocks, the last in part, are judged as one by one."""
+    n, rng = 2 * kernel.BLOCK + 20, np.random.default_rng(4)
+    point = np.arange(n, dtype=np.int32)
+    rows = [(point, rng.normal(1, 0.1, n)) for _ in range(4)]
+    chart = _charts_agree(kernel, rows, {**PAR, "memory": 2.0, "warm_up": 1.0}, n)
+    assert (chart.seen == 2).all()
 
 
 def test_a_slow_process_is_no_standing_alarm():
@@ -98,3 +117,23 @@ def test_a_slow_process_is_no_standing_alarm():
     kernel.change_rows(chart, np.zeros(5000, np.int32), value, 600.0, 60.0, 4.0, 0.5, 32.0, z, cusum)
     assert (cusum[60:] >= 8).mean() < 0.02
     assert 0.85 < chart.echo[0] / chart.variance[0] < 1
+
+
+def _planted(kernel):
+    rng = np.random.default_rng(5)
+    own = rng.normal(0, 1, 30).cumsum() * 0.3 + 20
+    _check([*own, 60.0, *own[::-1], math.nan, 1e15, *own[:20] - 9, *[7.0] * 9], 0.01, kernel)
+    _check([0.0] * 12 + [3.0] * 3, 0.0, kernel)
+    point = np.arange(kernel.RUN, dtype=np.int32)
+    rows = [(point, rng.normal(1, 0.1, kernel.RUN)) for _ in range(5)]
+    rows[3][1][3] = math.nan
+    rows[4][1][:] = 1e300
+    _charts_agree(kernel, rows, {**PAR, "memory": 2.0, "warm_up": 1.0}, kernel.RUN)
+
+
+@pytest.mark.skipif(mutants.compiled_away(), reason="mutants run as plain Python anyway")
+def test_planted_errors_are_caught():
+    """No planted sign, index or comparison error in the chart goes unnoticed."""
+    parts = ("scale", "weigh", "teach", "learn", "settled_scale", "settled_run")
+    same = ("others += 0", "seen[i] == most: opposite")  # the slower loop is taken, to the same bits
+    assert mutants.survivors(mutants.load("change"), _planted, parts, same=same) == []
