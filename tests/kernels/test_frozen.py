@@ -85,6 +85,16 @@ def test_a_wet_meter_is_never_usual():
     assert sum(a < 1 <= b for a, b in pairwise(found)) == 6
 
 
+def test_a_line_that_was_never_opened_proves_nothing_and_one_that_runs_does():
+    """Zero from the first day on is no fault; a meter that dies at zero after it has moved is one."""
+    never, lively = [0.0] * 60, [1.0, 2.0, 3.0, 2.5] * 5
+    rule = RULE | {"half_step": 0.0}
+    assert max(_run(compiled, *_steps(never), rule)[0]) == 0
+    assert max(_run(compiled, *_steps(lively + never), rule)[0]) >= 1
+    assert max(_run(compiled, *_steps([x + 5 for x in never]), rule)[0]) >= 1
+    assert max(_run(compiled, *_steps([-1.0, *never]), rule)[0]) >= 1
+
+
 @pytest.mark.parametrize("name", EDGES)
 def test_leaps(name):
     """Speeds agree with plain Python on every kind of bad input."""
@@ -107,6 +117,9 @@ def _planted(kernel):
     for values in (
         LIVELY + [2.55] * 40 + LIVELY + [2.0] * 40 + LIVELY + [0.6] * 50,
         odd * 4,
+        [0.0] * 30 + [0.02] * 30 + [-0.1] + [0.0] * 30 + [0.3] * 30,
+        [-1.0] * 30 + [0.0] * 30,
+        [2.0, 0.0, 2.0] + [0.0] * 30,
         [-1e12, 5e11] * 9,
     ):
         for rule in ({"half_step": 0.0}, {"wet": 2.0}, {"fade": 30.0}, {"warm_up": 9.0}):

@@ -54,6 +54,8 @@ def frozen(
         rest = (t - run[0]) / 1e9
         if value >= wet:
             out.append(rest / wet_s)
+        elif rests < warm_up and abs(value) <= step and min(seen) >= value - step:
+            out.append(0.0)
         else:
             allowed = _usual(at_end, kept, rests, factor, least, first, warm_up)
             out.append(min(rest / allowed, len(run) / least_readings))

@@ -67,7 +67,7 @@ class DetectSettings(BaseModel):
         description="No rest shorter than this is frozen.",
     )
     frozen_least_readings: int = Field(
-        default=60,
+        default=30,
         ge=2,
         description="No rest of fewer readings is frozen.",
     )

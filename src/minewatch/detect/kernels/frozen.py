@@ -36,7 +36,8 @@ def frozen(
     ``hold_ns`` proves nothing: the rest begins anew. It counts in seconds and in readings; the lesser
     multiple is told. What is learned from one rest is at most ``growth`` times what was usual, so a fault
     cannot teach that it is usual in one lesson; what was learned fades over ``fade_s``. A value of at least
-    ``wet`` (the stop of an instrument that saturates) is judged by ``wet_s`` and teaches nothing.
+    ``wet`` (the stop of an instrument that saturates) is judged by ``wet_s`` and teaches nothing. Zero, where
+    it is the lowest ever shown, proves nothing before enough rests are known: a line that was never opened.
     """
     if not np.isfinite(x):
         return np.nan
@@ -80,6 +81,8 @@ def frozen(
     rest = float(t - runs["since_ns"]) / 1e9
     if value >= wet:
         return rest / wet_s
+    if runs["learned"] < warm_up and abs(value) <= step and runs["lowest"] >= value - step:
+        return 0.0
     allowed = usual(runs, ended, factor, least_s, first_s, warm_up)
     return float(min(rest / allowed, runs["readings"] / least_readings))
 
