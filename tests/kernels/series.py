@@ -3,6 +3,7 @@
 import math
 import os
 import random
+from fractions import Fraction
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -96,3 +97,13 @@ def same(got, expected, tolerance=1e-7):
     if math.isnan(expected):
         return math.isnan(got)
     return math.isclose(got, expected, rel_tol=tolerance, abs_tol=tolerance)
+
+
+def exact(got, wanted, scale=1):
+    """Say whether a float is a rational number within 1e-12 of its size, or of what it was summed from.
+
+    A few hundred roundings of 1.1e-16, and no more however long it runs.
+    """
+    if isinstance(wanted, float):
+        return math.isnan(wanted) and math.isnan(got)
+    return abs(Fraction(got) - wanted) <= Fraction(1, 10**12) * max(abs(wanted), Fraction(scale))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels import mutants
-from kernels.series import EDGES, START, S, covered, examples, series
+from kernels.series import EDGES, START, S, covered, exact, examples, series
 from minewatch.detect.kernels import ambient as ambient_kernel
 from minewatch.detect.kernels import dose as dose_kernel
 from minewatch.detect.kernels import mixture as mixture_kernel
@@ -19,14 +19,7 @@ from oracles import dose as dose_oracle
 from oracles import mixture as mixture_oracle
 
 HOUR = 3600 * S
-NEAR = 1e-12  # relative: a few hundred roundings of 1.1e-16, and no more however long it runs
-
-
-def _near(got, exact, scale=1.0):
-    """Say whether a float is the exact number within NEAR of its size or of the sums it was made from."""
-    if exact is None:
-        return math.isnan(got)
-    return abs(Fraction(got) - exact) <= Fraction(NEAR) * max(abs(exact), Fraction(scale))
+NEAR = Fraction(1, 10**12)
 
 
 def _check_ambient(kernel, readings, memory_h=5.0, free_h=2.0, rise=0.25, least_s=300.0):
@@ -37,7 +30,7 @@ def _check_ambient(kernel, readings, memory_h=5.0, free_h=2.0, rise=0.25, least_
         readings, memory_h=int(memory_h), free_h=int(free_h), rise=rise, least_s=int(least_s)
     )
     scale = max((abs(x) for _, _, x in readings if math.isfinite(x)), default=1.0)
-    assert all(_near(g, w, scale) for g, w in zip(got, wanted, strict=True))
+    assert all(exact(g, math.nan if w is None else w, scale) for g, w in zip(got, wanted, strict=True))
     return got
 
 
@@ -96,7 +89,7 @@ def _levels(pairs, kernel=dose_kernel):
 def _check_dose(pairs, kernel=dose_kernel):
     got = _levels(pairs, kernel)
     wanted = [dose_oracle.dose(pairs, 90, 5, 80), dose_oracle.dose(pairs, 80, 3, -math.inf)]
-    assert all(abs(Fraction(g) - w) <= Fraction(NEAR) * max(w, 1) for g, w in zip(got, wanted, strict=True))
+    assert all(abs(Fraction(g) - w) <= NEAR * max(w, 1) for g, w in zip(got, wanted, strict=True))
 
 
 _sound = st.one_of(st.floats(0.0, 140.0), st.sampled_from([80.0, 90.0, 79.999, math.nan, math.inf]))
@@ -125,8 +118,7 @@ def test_a_year_of_sums_does_not_drift():
     one = dose_oracle.share(87.3, 90, 5, 80) * 100 / 28800
     for _ in range(n):
         _many(row, x)
-    exact = one * n * x
-    assert abs(Fraction(float(row["sum"][0][0] + row["rest"][0][0])) - exact) <= exact * Fraction(NEAR)
+    assert exact(float(row["sum"][0][0] + row["rest"][0][0]), one * n * x)
 
 
 def _many(row, times):
@@ -174,8 +166,8 @@ def _check_mixture(members, oldest, kernel=mixture_kernel):
         (np.array(column, float) for column in zip(*members, strict=True)) if members else (np.zeros(0),) * 3
     )
     total, share = kernel.mixture(value, limit, age, oldest)
-    exact, known = mixture_oracle.mixture(members, oldest)
-    assert _near(total, exact)
+    wanted, known = mixture_oracle.mixture(members, oldest)
+    assert exact(total, math.nan if wanted is None else wanted)
     assert share == float(known)
 
 

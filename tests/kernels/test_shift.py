@@ -1,4 +1,4 @@
-"""The shift mean against its oracle."""
+"""The shift mean against an oracle in rational arithmetic."""
 
 import math
 
@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.series import EDGES, START, S, covered, examples, same, series
+from kernels import mutants
+from kernels.series import EDGES, START, S, covered, exact, examples, series
 from minewatch.detect.kernels import shift as kernel
 from minewatch.detect.kernels.layout import NONE, SHIFT
 from oracles import shift as oracle
@@ -19,7 +20,7 @@ def _starts_ns(starts_h=STARTS_H):
     return np.array([int(h * 3600) * S for h in starts_h], np.int64)
 
 
-def _check(times, values):
+def _check(times, values, kernel=kernel):
     shift = np.zeros(1, SHIFT)
     shift["start_ns"] = shift["end_ns"] = NONE
     past = []
@@ -27,19 +28,20 @@ def _check(times, values):
         if math.isfinite(x):
             past.append((a, b, x))
         got = kernel.shift_mean(shift[0], x, a, b, 5 * 3600 * S, _starts_ns(), 0.5, 60.0)
-        assert same(got, oracle.mean(past, b, 5, STARTS_H, 0.5, 60.0), 1e-6)
+        largest = max((abs(x) for _, _, x in past), default=0.0)
+        assert exact(got, oracle.mean(past, b, 5, STARTS_H, 0.5, 60.0), largest)
 
 
 @pytest.mark.parametrize("name", EDGES)
 def test_edges(name):
-    """The shift mean agrees with plain Python on every kind of bad input."""
+    """The shift mean is that of rational arithmetic on every kind of bad input."""
     _check(*EDGES[name])
 
 
 @examples
 @given(series(max_size=80))
 def test_any_series(data):
-    """The shift mean agrees with plain Python on whatever comes."""
+    """The shift mean is that of rational arithmetic on whatever comes."""
     _check(*data)
 
 
@@ -66,3 +68,35 @@ def test_the_moment_a_shift_ends_belongs_to_the_next():
         mean = kernel.shift_mean(shift[0], 1.0, t - 60 * S, t, 5 * 3600 * S, _starts_ns(), 0.0, 0.0)
     assert shift[0]["start_ns"] == end > begin
     assert math.isnan(mean)
+
+
+def test_a_whole_shift_of_readings_is_still_exact():
+    """Ten thousand readings in one sum: the mean is within 1e-12 of the rational one."""
+    dice = np.random.default_rng(2)
+    begin, _ = oracle.bounds(START, 5, STARTS_H)
+    shift = np.zeros(1, SHIFT)
+    shift["start_ns"] = shift["end_ns"] = NONE
+    rows = [
+        (begin + i * S, begin + (i + 1) * S, x) for i, x in enumerate(dice.uniform(0, 40, 10_000).tolist())
+    ]
+    for a, b, x in rows:
+        got = kernel.shift_mean(shift[0], x, a, b, 5 * 3600 * S, _starts_ns(), 0.5, 60.0)
+    assert exact(got, oracle.mean(rows, rows[-1][1], 5, STARTS_H, 0.5, 60.0))
+
+
+def _planted(kernel):
+    begin, end = oracle.bounds(START, 5, STARTS_H)
+    times = [begin + s * S for s in (0, 40, 61, 100, 130, 1000, 1100, 1300)] + [end - S, end, end + 90 * S]
+    _check(times, [1.0, 2.5, 3.0, -4.0, math.nan, 5.0, 6.0, 0.5, 7.0, 8.0, 9.0], kernel)
+    for t in range(START, START + 90_000 * S, 5_000 * S):
+        assert kernel.bounds(t, 5 * 3600 * S, _starts_ns()) == oracle.bounds(t, 5, STARTS_H)
+    shift = np.zeros(1, SHIFT)
+    shift["start_ns"], shift["end_ns"] = begin, end
+    assert math.isnan(kernel.shift_mean(shift[0], 1.0, begin - 9 * S, begin - S, 0, _starts_ns(), 0.0, 0.0))
+
+
+@pytest.mark.skipif(mutants.compiled_away(), reason="mutants run as plain Python anyway")
+def test_planted_errors_are_caught():
+    """No planted sign, index or comparison error goes unnoticed."""
+    same = ("+ 1e-06: sign",)  # a microsecond of grace, for rounding alone
+    assert mutants.survivors(mutants.load("shift"), _planted, same=same) == []

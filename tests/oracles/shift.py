@@ -1,6 +1,9 @@
-"""The mean since the shift began, by the calendar of the standard library."""
+"""The mean since the shift began, in rational arithmetic and by the calendar of the standard library."""
 
 import datetime as dt
+from fractions import Fraction
+
+from oracles.window import FINEST, GRACE_S, SECOND_NS, whole
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -27,12 +30,10 @@ def mean(readings, now, offset_h, starts_h, coverage, least_s):
     ``readings`` are (from, to, value); a reading belongs to the shift that holds its end.
     """
     begin, end = bounds(now, offset_h, starts_h)
-    total = weight = 0.0
-    for a, b, x in readings:
-        if begin <= b < end:
-            seconds = (b - max(a, begin)) / 1e9
-            total += x * seconds
-            weight += seconds
-    if weight < least_s - 1e-6 or weight < coverage * ((now - begin) / 1e9) - 1e-6 or weight <= 0:
+    inside = [(b - max(a, begin), x) for a, b, x in readings if begin <= b < end]
+    covered = sum(ns for ns, _ in inside)
+    weight = Fraction(covered, SECOND_NS)
+    enough = max(Fraction(least_s), Fraction(coverage) * Fraction(now - begin, SECOND_NS))
+    if weight < enough - GRACE_S or weight <= 0:
         return float("nan")
-    return total / weight
+    return Fraction(sum(ns * whole(x) for ns, x in inside), covered * FINEST)
