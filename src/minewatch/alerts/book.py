@@ -29,6 +29,7 @@ from minewatch.alerts.activation import (
 )
 from minewatch.alerts.lifecycle import Step, after
 from minewatch.alerts.merging import Merger
+from minewatch.alerts.outlooks import Outlooks
 from minewatch.alerts.rule import Binding, key_of
 from minewatch.alerts.rules import RuleSet
 from minewatch.alerts.settings import AlertSettings
@@ -44,6 +45,7 @@ from minewatch.contracts import (
     EventKind,
     GatewayInfo,
     LimitTable,
+    Outlook,
     PlaceEvidence,
     PointInfo,
     RecordStore,
@@ -79,8 +81,10 @@ class AlertBook:
         self._shelf = Shelf()
         self._merger = Merger(self._shelf, records)
         self._words = Words(self._shelf)
+        self._outlooks = Outlooks(self._shelf, self._words)
         self._desk = Desk(self._shelf, records, self._words)
         self._evidence = evidence.Places(self._shelf, records, self._words)
+        self._index: dict[str, int] = {}  # points by place
         self._gateways: dict[int, GatewayInfo] = {}
         self._silences = silence.Silences(started_ns)
 
@@ -90,7 +94,8 @@ class AlertBook:
         Alerts whose rule or point is gone stay open: a person closes them.
         """
         limits, self._of_points = rules.bind(points)
-        self._desk.points = self._evidence.points = points
+        self._desk.points = self._evidence.points = self._outlooks.points = points
+        self._index = {point.place: index for index, point in points.items()}
         self._take_bindings()
         return limits
 
@@ -205,6 +210,14 @@ class AlertBook:
     def resume_places(self, standing: Iterable[PlaceEvidence], now_ns: int) -> list[AlertEvent]:
         """Go on after a start, with the evidence of places that stands."""
         return [event for place in standing for event in self._evidence.take(place, now_ns)]
+
+    def standing_points(self) -> list[int]:
+        """Return the points at which an alert stands."""
+        return [self._index[place] for place in self._outlooks.standing() if place in self._index]
+
+    def foresee(self, outlooks: tuple[Outlook, ...], now_ns: int) -> list[AlertEvent]:
+        """Say in the words of the alerts that stand when the next limit of their point is reached."""
+        return self._outlooks.take(outlooks, now_ns)
 
     def standing_places(self) -> list[tuple[str, str, int]]:
         """Return site, zone and begin of every evidence of a place that stands."""

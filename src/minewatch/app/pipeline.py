@@ -332,7 +332,8 @@ class Pipeline:
             if not gateway.online:
                 # one alert for the gateway stands for all its sensors; theirs start anew when it is back
                 self.engine.hear(self.points.of_gateway(gateway.site, gateway.gateway), now_ns)
-        events = self._record(self.book.tick(now_ns))
+        outlooks = self.engine.outlook(self.book.standing_points(), now_ns)
+        events = self._record(self.book.tick(now_ns) + self.book.foresee(outlooks, now_ns))
         transitions = self.engine.tick(now_ns)
         trials = self.engine.tick_trials(now_ns)
         return events + self._apply(transitions, now_ns, trials=trials) + self._record(())

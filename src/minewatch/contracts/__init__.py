@@ -18,7 +18,7 @@ from minewatch.contracts.alerts import (
     SystemState,
     Text,
 )
-from minewatch.contracts.evidence import OUTSIDE, PlaceEvidence, Sign, Subject
+from minewatch.contracts.evidence import OUTSIDE, Outlook, PlaceEvidence, Sign, Subject
 from minewatch.contracts.readings import (
     B1,
     F4,
@@ -76,6 +76,7 @@ __all__ = [
     "GatewayInfo",
     "LimitTable",
     "Note",
+    "Outlook",
     "ParameterChange",
     "PlaceEvidence",
     "PointInfo",

@@ -34,6 +34,21 @@ class PlaceEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Outlook:
+    """When a point reaches its next limit: minutes from ``ts_ns`` on, between soonest and latest.
+
+    Infinite where it is not in sight; ``limit`` is NaN where there is nothing to say.
+    """
+
+    point: int
+    ts_ns: int
+    limit: float
+    minutes: float
+    soonest: float
+    latest: float
+
+
+@dataclass(frozen=True, slots=True)
 class Subject:
     """What a detector outside the walk judges (a device, a zone, a gateway), described as a point is."""
 

@@ -22,6 +22,7 @@ from minewatch.contracts import (
     U1,
     Findings,
     LimitTable,
+    Outlook,
     PlaceEvidence,
     PointInfo,
     ReadingBatch,
@@ -44,6 +45,7 @@ from minewatch.detect.kernels.layout import (
     State,
 )  # fmt: skip
 from minewatch.detect.kernels.walk import walk
+from minewatch.detect.outlook import outlooks
 from minewatch.detect.phases import Phases
 from minewatch.detect.settings import DetectSettings
 from minewatch.detect.trials import Trials
@@ -163,6 +165,10 @@ class Engine:
     def tick_trials(self, now_ns: int) -> tuple[TrialChange, ...]:
         """Return the trials of calibration gas that end by the clock."""
         return self.trials.tick(now_ns, self._phases.signs[int(self._phases.at(now_ns))])
+
+    def outlook(self, points: Sequence[int], now_ns: int) -> tuple[Outlook, ...]:
+        """Return when points whose forecast pays will reach their next limit."""
+        return outlooks(self._state, points, now_ns)
 
     def hear(self, points: I4, now_ns: int) -> None:
         """Let the silence of these points begin anew, as when their gateway is back or stands for them."""

@@ -97,3 +97,29 @@ def test_bad_and_doubtful_readings_teach_nothing():
     _, table = dirty.statistics(batch(mixed))
     said = table[~np.isnan(table[:, FORECAST]), FORECAST]
     assert np.array_equal(said, expected[:, FORECAST])
+
+
+def test_the_minutes_to_the_next_limit_come_true():
+    """A minute before the limit is passed it is told, and the time it takes lies within the interval told."""
+    for sign, comparison, threshold in ((1, 0, 14.5), (-1, 2, 5.5)):
+        rows = _swing(0, sign)
+        engine = _engine((1, 0, FORECAST, threshold, comparison), (2, 0, 0, threshold, comparison), points=1)
+        beyond = [sign * (x - threshold) > 0 for _, _, x in rows]
+        passed = [i for i in range(1, N) if beyond[i] and not beyond[i - 1]][10:]
+        done, told = 0, []
+        for i in passed:
+            engine.step(batch(rows[done : i - 11]))
+            done = i - 11
+            told += engine.outlook([0], rows[done - 1][1])
+        assert {o.limit for o in told} == {threshold}
+        assert all(o.soonest <= o.minutes <= o.latest for o in told)
+        assert sum(o.soonest <= 1.0 <= o.latest for o in told) >= 0.8 * len(told)
+        assert all(math.isinf(o.minutes) for o in engine.outlook([0], rows[done][1] + 101 * S))
+
+
+def test_no_forecast_no_outlook():
+    """A point without a forecast has none, and one that has learned nothing yet sees no limit."""
+    engine = _engine((1, 1, FORECAST, 14.0), (2, 0, 0, 14.0))
+    engine.step(batch(_swing(0)[:9] + _swing(1)[:9]))
+    found = engine.outlook([0, 1], START + 50 * S)
+    assert [(o.point, o.minutes) for o in found] == [(1, math.inf)]

@@ -57,6 +57,11 @@ def forecaster_of(helpers: int) -> np.dtype[np.void]:
             ("above", "f8"),
             ("miss", "f8"),  # mean square error of the regression
             ("miss_still", "f8"),  # and of "no change"
+            ("latest", "f8"),  # the newest reading, and what was said at it
+            ("expected", "f8"),
+            ("lower", "f8"),
+            ("upper", "f8"),
+            ("skill", "f8"),
             ("peak", "f8", (BUCKETS,)),
             ("helper", "f8", (max(helpers, 1), 3)),  # readings, short mean, long mean
             ("moment", "f8", (d, d)),
@@ -289,6 +294,7 @@ def foresee(row: Row, x: float, t: int, helpers: NDArray[np.float64]) -> tuple[f
         low = min(said - row["below"] * row["scale"], said)
         high = max(said + row["above"] * row["scale"], said)
     hold(row, x, t, regressed, said, low, high, d)
+    row["latest"], row["expected"], row["lower"], row["upper"], row["skill"] = x, said, low, high, skill
     return said, low, high, skill
 
 
