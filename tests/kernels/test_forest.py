@@ -94,6 +94,13 @@ def test_every_number_of_rows_and_trees(n, trees):
         assert math.isclose(got, oracle.forest_score(forest, row, SAMPLE), rel_tol=1e-12)
 
 
+def test_more_rows_than_a_block():
+    """What a row scores does not depend on the rows before it, over three blocks and a rest."""
+    forest, rows = _forest(5, 6), _rows(5, 2 * kernel.BLOCK + 21)
+    alone = np.concatenate([_run(rows[i : i + 1], forest) for i in range(0, len(rows), 101)])
+    assert np.allclose(_run(rows, forest)[::101], alone, rtol=1e-14, atol=0)
+
+
 def test_a_value_on_the_threshold_goes_left():
     """X <= threshold, as in scikit-learn; infinities go to the ends."""
     forest = [("split", 0, 1.5, ("leaf", 1), ("split", 1, 0.0, ("leaf", 9), ("leaf", 40)))]
@@ -116,25 +123,24 @@ def test_trees_that_are_leaves():
 
 
 STEP = """for _ in range(steps):
-                c0 = child[c0] + np.int32(rows[r, feature[c0]] > threshold[c0])
-                c1"""
+                    c0 = below[c0] + np.uint32(x0[of[c0]] > threshold[c0])
+                    c1"""
 MUTANTS = {
-    "the third row of eight reads the second": ("rows[r + 2, feature[c2]]", "rows[r + 1, feature[c2]]"),
+    "the third row of eight reads the second": ("x2[of[c2]]", "x1[of[c2]]"),
     "the wrong side in the eighth": (
-        "rows[r + 7, feature[c7]] > threshold",
-        "rows[r + 7, feature[c7]] < threshold",
+        "x7[of[c7]] > threshold",
+        "x7[of[c7]] < threshold",
     ),
     "the threshold itself goes right": (
-        "rows[r + 4, feature[c4]] > threshold",
-        "rows[r + 4, feature[c4]] >= threshold",
+        "x4[of[c4]] > threshold",
+        "x4[of[c4]] >= threshold",
     ),
-    "one path is counted twice": ("d5 += path[c5]", "d5 += path[c5] + path[c4]"),
-    "the last of eight is not written": ("score[r + 7] =", "score[r] ="),
-    "a block too many": (
-        "while r + 8 <= n:",
-        "while r + 8 < n:\n        r += 1\n        break\n    while r + 8 <= n:",
-    ),
-    "the third tree is the second": ("root[t + 2], root[t + 3]", "root[t + 1], root[t + 3]"),
+    "one path is counted twice": ("score[r + 5] += path[c5]", "score[r + 5] += path[c5] + path[c4]"),
+    "the last of eight is not written": ("score[r + 7] +=", "score[r] +="),
+    "a block stops too soon": ("range(first, last, 8)", "range(first, last - 8, 8)"),
+    "the second block goes over the first again": ("range(first, last, 8)", "range(0, last, 8)"),
+    "the rest begins too late": ("    r = whole\n", "    r = whole + 1\n"),
+    "the third tree is the second": ("start[t + 2], start[t + 3]", "start[t + 1], start[t + 3]"),
     "the rest of the trees is left out": ("while t < trees:", "while t < trees - 1:"),
     "a step too few": (STEP, STEP.replace("steps", "steps - 1")),
     "the exponent has the wrong sign": ("2.0 ** (-total", "2.0 ** (total"),
@@ -145,7 +151,8 @@ MUTANTS = {
 def test_a_planted_error_is_caught(name, plant):
     """A wrong sign or index in the walk does not survive the comparison."""
     mutant = plant(kernel, *MUTANTS[name])
-    forest, rows = _forest(2, 7), _rows(2, 60)
-    got = _run(rows[:23], forest, mutant.walk_forest)
-    expected = _run(rows[:23], forest)
+    forest, rows = _forest(2, 7), _rows(2, 23)
+    mutant.BLOCK = 8
+    got = _run(rows, forest, mutant.walk_forest)
+    expected = _run(rows, forest)
     assert not np.allclose(got, expected, rtol=1e-12, atol=0)
