@@ -40,6 +40,7 @@ BENCHES = (
     Bench("detect.novelty", "novelty"),
     Bench("accuracy.change", "accuracy_change"),
     Bench("accuracy.skab", "skab"),
+    Bench("accuracy.company", "accuracy_company"),
     Bench("accuracy.nab", "accuracy_nab"),
     Bench("accuracy.forecast", "accuracy_forecast"),
     Bench("accuracy.bearings", "accuracy_bearings"),

@@ -17,7 +17,7 @@ from minewatch.alerts import packs, rules
 from minewatch.alerts.book import AlertBook
 from minewatch.alerts.settings import AlertSettings
 from minewatch.contracts import AlertEvent, EventKind, PointInfo, ReadingBatch
-from minewatch.detect.catalogue import IDS
+from minewatch.detect.company.catalogue import BY_NAME as IDS
 from minewatch.detect.engine import Engine
 from minewatch.detect.settings import DetectSettings
 

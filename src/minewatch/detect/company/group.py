@@ -48,11 +48,15 @@ class Watch(Protocol):
 
 
 class Turn(NamedTuple):
-    """From when a judge judges, and which detector it is."""
+    """From when a judge judges, which detector it is, and whether rules may judge what it says.
+
+    What a device has learned by itself is for people to look at: as alerts it would be believed by nobody.
+    """
 
     since_ns: int
     detector: str
     judge: Watch
+    told: bool = True
 
 
 class Own:
@@ -125,7 +129,7 @@ class Group:
         self.name, self.members, self.infos, self.drift = name, members, infos, drift
         self._hold, self._judges = hold, judges
         self._step_ns, self._grace_ns = round(settings.step_s * 1e9), round(settings.grace_s * 1e9)
-        self._detectors = tuple(dict.fromkeys(turn.detector for turn in judges))
+        self._detectors = tuple(dict.fromkeys(turn.detector for turn in judges if turn.told))
         self._hole_ns = max(5_000_000_000, 2 * int(hold.max()))  # three of the longest interval
         self._ids = np.array(members, np.int32)
         n = len(members)
@@ -147,7 +151,7 @@ class Group:
 
     @property
     def subjects(self) -> Sequence[Subject]:
-        """The group as one subject of each detector that has or will have its turn."""
+        """The group as one subject of each detector that has or will have its turn and is told."""
         about = _about(self.name.split(" ", 1)[1], self.name.startswith("mahalanobis "), self.infos)
         drift = [Subject(DRIFT.id, about)] if self.drift else []
         return [Subject(IDS[name], about) for name in self._detectors] + drift
@@ -227,12 +231,13 @@ class Group:
         def say(k: int) -> Text:
             return judge.reason(scored.share[k], scored.off[k], rows[k])
 
-        said.append(Statistics(IDS[turn.detector], group, times, scored.statistic, self._hole_ns, say))
         none = np.zeros(len(times))  # of those whose turn it is not: what they raised is over
+        mine = turn.detector if turn.told else ""
         said += [
-            Statistics(IDS[other], group, times, none, self._hole_ns, say)
-            for other in self._detectors
-            if other != turn.detector
+            Statistics(
+                IDS[name], group, times, scored.statistic if name == mine else none, self._hole_ns, say
+            )
+            for name in self._detectors
         ]
         if self.drift and len(scored.beyond):
             drifted = self.drift.note(scored.beyond, scored.score)

@@ -207,7 +207,8 @@ class Company:
         else:
             names = [s.name for s in sensors]
             later = zlib.crc32(name.encode()) % SPREAD
-            judges.append(Turn(0, detector, Own(Learner(names, Choice(), _shrunk, later))))
+            own = Own(Learner(names, Choice(), _shrunk, later))
+            judges.append(Turn(0, detector, own, told=False))
             for since, model in self._models.get(name.split(" ", 1)[1], ()):
                 missing = set(model.names) - set(names)
                 if missing:
