@@ -23,7 +23,7 @@ from minewatch.alerts.rules import RuleSet
 from minewatch.alerts.settings import AlertSettings
 from minewatch.app import snapshot
 from minewatch.app.pipeline import Pipeline
-from minewatch.contracts import PointInfo, ReadingBatch
+from minewatch.contracts import EventKind, PointInfo, ReadingBatch
 from minewatch.detect.company.catalogue import BY_NAME
 from minewatch.detect.settings import DetectSettings
 from minewatch.testing import MemoryRecords, MemoryTelemetry
@@ -126,6 +126,7 @@ def told(mine: Pipeline) -> list[tuple[object, ...]]:
             e.alert.retrospective,
         )
         for e in mine.records.events(limit=10_000)
+        if e.event is not EventKind.EXPLAINED
     ]
 
 

@@ -86,11 +86,10 @@ class Core:
         self.config = config
         self.pipeline = pipeline
         self.clock = clock
-        self.state_file = config.data / "state.bin"
+        self._saver = snapshot.Saver(pipeline, config.data / "state.bin")
         self._selector = selectors.DefaultSelector()
         self._peers: list[Peer] = []
         self._holding = False
-        self._snapshot_problem = ""
         self._broker_seen = False
         self._unnumbered = Unnumbered()
         self._ingest_status: dict[str, Any] = {"problem": "not connected yet", "metrics": ""}
@@ -202,7 +201,8 @@ class Core:
             self._push(Push(self.clock.now_ns(), state=self.state()))
         if steady >= self._next_snapshot:
             self._next_snapshot = steady + int(settings.snapshot_interval_s * SECOND)
-            self._snapshot()
+            if self.pipeline.settled:  # else the older state finds again what the journal has not taken
+                self._saver.start(self.clock.now_ns())
 
     def _flush(self, steady: int) -> None:
         """Write what waits. A store that refuses slowly is asked rarely: alerts come before it."""
@@ -213,24 +213,14 @@ class Core:
             wait = max(wait, min(PATIENCE * took, LONGEST_WAIT_NS))
         self._next_flush = steady + wait
 
-    def _snapshot(self) -> None:
-        if not self.pipeline.settled:
-            return  # after a crash the older state finds again what the journal has not taken
-        try:
-            snapshot.save(self.pipeline, self.state_file, self.clock.now_ns())
-            self._snapshot_problem = ""
-        except MinewatchError as error:
-            if not self._snapshot_problem:
-                log.error("detector state not written", problem=str(error))
-            self._snapshot_problem = str(error)
-
     def _end(self, whole: bool) -> None:
         self._questions.put(None)
         self._asker.join(5)
         if whole:
             self._acknowledge(self.pipeline.flush())
             self.pipeline.rejects.flush(self.clock.now_ns())
-            self._snapshot()
+            if self.pipeline.settled:
+                self._saver.finish(self.clock.now_ns())
         for peer in self._peers:
             peer.link.close()
         self.pipeline.telemetry.close()

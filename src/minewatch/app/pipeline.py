@@ -92,11 +92,7 @@ class Pipeline:
         self.records = records
         self.points = Points(records.points())
         self.ledger = Ledger(telemetry.watermarks())
-        self.engine = Engine(detect)
-        self.outside = Outside(company or CompanySettings())  # sensors judged together
-        # historical rows are judged aside, so that live state never sees them
-        self.second = Engine(detect)
-        self.second_outside = Outside(company or CompanySettings())
+        self._detect, self._company = detect, company or CompanySettings()
         self.gateways: dict[str, GatewayInfo] = {}
         self.started_ns = now_ns
         self.readings = 0
@@ -110,10 +106,19 @@ class Pipeline:
         self._events: list[AlertEvent] = []
         self.waiting = 0
         self.rule_problems: tuple[str, ...] = ()
-        if self.points.infos:
-            self._adopt(list(enumerate(self.points.infos)), first=0)
+        self.begin_anew()
         self.book.restore(_open_alerts(records))
         self._record(changed.events(detect.told(), now_ns))
+
+    def begin_anew(self) -> None:
+        """Let every detector know nothing but which points there are."""
+        self.engine = Engine(self._detect)
+        self.outside = Outside(self._company)  # sensors judged together
+        # historical rows are judged aside, so that live state never sees them
+        self.second = Engine(self._detect)
+        self.second_outside = Outside(self._company)
+        if self.points.infos:
+            self._adopt(list(enumerate(self.points.infos)), first=0)
 
     # ---- points and gateways -------------------------------------------------------------------
 
@@ -198,6 +203,7 @@ class Pipeline:
 
     def change(self, detect: DetectSettings, now_ns: int) -> tuple[AlertEvent, ...]:
         """Take other settings of detection, each change from its own time; the journal tells of new ones."""
+        self._detect = detect
         for engine in (self.engine, self.second):
             engine.change(detect)
         return self._record(changed.events(detect.told(), now_ns))

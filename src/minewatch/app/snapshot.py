@@ -5,6 +5,7 @@ One file, written beside and renamed, so that a crash leaves the old one or the 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import struct
 from collections.abc import Sequence
@@ -19,24 +20,90 @@ from minewatch.errors import StoreError
 
 log = structlog.get_logger(__name__)
 
-MAGIC = b"minewatch state 2\n"
+MAGIC = b"minewatch state 3\n"
 HEAD = struct.Struct("<q4Q")  # time taken, length of each part
+FIRST = len(MAGIC) + HEAD.size + 32  # the first part begins behind the SHA-256 of the head
 MARGIN_NS = 120 * 1_000_000_000  # how far sources' clocks may lag ours and still be read back
+
+
+class Saver:
+    """Writes detector state in a process of its own, so that no reading waits for it.
+
+    The kernel keeps the memory for it as it was at ``start``, and copies only what changes meanwhile.
+    """
+
+    def __init__(self, pipeline: Pipeline, path: Path) -> None:
+        self._pipeline, self._path = pipeline, path
+        self._child = 0
+        self._said = -1
+        self._problem = ""
+
+    def start(self, now_ns: int) -> None:
+        """Begin to write the state as it is now; do nothing while the last one is still being written."""
+        self.look()
+        if self._child:
+            return
+        self._said, says = os.pipe()
+        self._child = os.fork()
+        if not self._child:
+            _write_and_end(self._pipeline, self._path, now_ns, says)
+        os.close(says)
+
+    def look(self, *, wait: bool = False) -> None:
+        """Take note of a writer that has ended, and say once what it says is wrong."""
+        if not self._child or not os.waitpid(self._child, 0 if wait else os.WNOHANG)[0]:
+            return
+        problem = os.read(self._said, 4096).decode()
+        os.close(self._said)
+        self._child = 0
+        if problem and not self._problem:
+            log.error("detector state not written", problem=problem)
+        self._problem = problem
+
+    def finish(self, now_ns: int) -> None:
+        """Write the state and wait for it."""
+        self.look(wait=True)
+        self.start(now_ns)
+        self.look(wait=True)
+
+
+def _write_and_end(pipeline: Pipeline, path: Path, now_ns: int, says: int) -> None:
+    """Write the state, tell what went wrong, and end without touching what the process has open."""
+    problem = "its writer failed"
+    try:
+        os.nice(10)
+        save(pipeline, path, now_ns)
+        problem = ""
+    except StoreError as error:
+        problem = str(error)
+    finally:
+        os.write(says, problem.encode()[:4096])
+        os._exit(0)
 
 
 def save(pipeline: Pipeline, path: Path, now_ns: int) -> None:
     """Write what live and second side remember. Raises StoreError naming the file when the disk refuses."""
-    parts = [part.snapshot() for part in _parts(pipeline)]
     beside = path.with_suffix(".new")
+    lengths = []
     try:
         with beside.open("wb") as out:
-            out.write(MAGIC + HEAD.pack(now_ns, *map(len, parts)))
-            out.writelines(parts)
+            out.write(bytes(FIRST))
+            for part in _parts(pipeline):
+                begin = out.tell()
+                out.writelines(part.encode())
+                lengths.append(out.tell() - begin)
+            out.seek(0)
+            out.write(_head(now_ns, lengths))
             out.flush()
             os.fsync(out.fileno())
         beside.replace(path)
     except OSError as error:
         raise StoreError(f"{path}: detector state cannot be written ({error.strerror})") from None
+
+
+def _head(taken_ns: int, lengths: Sequence[int]) -> bytes:
+    head = MAGIC + HEAD.pack(taken_ns, *lengths)
+    return head + hashlib.sha256(head).digest()
 
 
 def load(pipeline: Pipeline, path: Path, now_ns: int) -> None:
@@ -68,14 +135,20 @@ def _restore(pipeline: Pipeline, raw: bytes) -> int:
     if not raw.startswith(MAGIC):
         raise StoreError("detector state: this is not a minewatch state file of this version")
     taken_ns, *lengths = HEAD.unpack_from(raw, len(MAGIC))
-    start = len(MAGIC) + HEAD.size
-    if len(raw) != start + sum(lengths):
+    if raw[:FIRST] != _head(taken_ns, lengths):
+        raise StoreError("detector state: its head is damaged (its SHA-256 does not fit)")
+    if len(raw) != FIRST + sum(lengths):
         raise StoreError(
-            f"detector state: the file has {len(raw)} bytes, {start + sum(lengths)} were written"
+            f"detector state: the file has {len(raw)} bytes, {FIRST + sum(lengths)} were written"
         )
-    for part, length in zip(_parts(pipeline), lengths, strict=True):
-        part.restore(raw[start : start + length])
-        start += length
+    start = FIRST
+    try:
+        for part, length in zip(_parts(pipeline), lengths, strict=True):
+            part.restore(raw[start : start + length])
+            start += length
+    except StoreError:
+        pipeline.begin_anew()  # the parts before the wrong one had been taken over
+        raise
     return int(taken_ns)
 
 

@@ -45,6 +45,7 @@ from minewatch.detect.kernels.layout import (
     State,
 )  # fmt: skip
 from minewatch.detect.kernels.walk import walk
+from minewatch.detect.memory import extended
 from minewatch.detect.outlook import outlooks
 from minewatch.detect.phases import Phases
 from minewatch.detect.settings import DetectSettings
@@ -70,8 +71,8 @@ class Engine:
         self._reached: I4 = np.zeros(0, np.int32)  # by which phase of the settings each point is judged
         self.trials = Trials(settings.test_gas)
         self._points: list[PointInfo] = []
-        self._roster: bytes | None = None
-        self._state = rows.empty(0)
+        self._told: list[bytes] = []  # the points as a snapshot tells them
+        self._state = rows.empty()
         self._gap_limits = np.zeros(0, np.int64)
         self._moved = np.zeros(ROOM, TRANSITION)
         self._scored = np.zeros(ROOM, SCORE)
@@ -90,32 +91,28 @@ class Engine:
         """Give the points the next dense ids."""
         used, wanted = len(self._points), len(self._points) + len(points)
         widest = max((len(p.sentinels) for p in points), default=0)
-        if wanted > len(self._state.point) or widest > self._state.sentinel.shape[1]:
-            room = max(64, 2 * used, wanted) if wanted > len(self._state.point) else len(self._state.point)
-            self._state = rows.grow(self._state, used, room, widest)
-            self._reached = np.concatenate((self._reached, np.zeros(room - len(self._reached), np.int32)))
-        for p, info in enumerate(points, used):
-            rows.describe(self._state, p, info, self._phases.settings[0])
+        self._state = rows.grow(self._state, wanted, widest)
+        self._reached = extended(self._reached, wanted)
+        self._reached[used:] = 0
+        rows.describe(self._state, np.arange(used, wanted), points, self._phases.settings[0])
         self.trials.describe(used, points)
         self._points.extend(points)
-        self._roster = None
+        self._told.extend(rows.told(info) for info in points)
 
     def replace_point(self, point: int, info: PointInfo) -> None:
         """Describe a point anew; what it has learned is kept unless quantity or unit changed."""
         self._check(point)
         before = self._points[point]
-        if len(info.sentinels) > self._state.sentinel.shape[1]:
-            self._state = rows.grow(
-                self._state, len(self._points), len(self._state.point), len(info.sentinels)
-            )
+        self._state = rows.grow(self._state, len(self._points), len(info.sentinels))
         if (before.quantity, before.unit) != (info.quantity, info.unit):
             rows.forget(self._state, point)
             self._reached[point] = 0
             slots.forget(self._state, point, self._phases.settings, self._reached)
-        rows.describe(self._state, point, info, self._phases.settings[self._reached[point]])
+        settings = self._phases.settings[self._reached[point]]
+        rows.describe(self._state, np.array([point]), [info], settings)
         self.trials.describe(point, [info])
         self._points[point] = info
-        self._roster = None
+        self._told[point] = rows.told(info)
 
     def change(self, settings: DetectSettings) -> None:
         """Take other settings: each reading from now on is judged by those of its own time."""
@@ -202,9 +199,12 @@ class Engine:
 
     def snapshot(self) -> bytes:
         """Return everything the engine remembers, as bytes that prove themselves whole."""
-        if self._roster is None:
-            self._roster = rows.roster(self._points)
-        return rows.encode(self._state, len(self._points), self._roster, self.trials.snapshot())
+        return b"".join(self.encode())
+
+    def encode(self) -> Iterator[bytes | memoryview]:
+        """Yield the bytes of a snapshot piece by piece, without a copy of what is large."""
+        told = b"[" + b",".join(self._told) + b"]"
+        return rows.encode(self._state, len(self._points), told, self.trials.snapshot())
 
     def restore(self, data: bytes) -> None:
         """Go on where a snapshot stood. Raises StoreError, and changes nothing, when it cannot be read.
@@ -224,8 +224,9 @@ class Engine:
         source = np.flatnonzero(target >= 0)
         rows.take_over(self._state, arrays, source, target[source])
         unheard = np.flatnonzero(self._state.point["track"]["heard_ns"][: len(self._points)] == NONE)
-        for p in unheard.tolist():
-            rows.describe(self._state, p, self._points[p], self._phases.settings[0])
+        rows.describe(
+            self._state, unheard, [self._points[p] for p in unheard.tolist()], self._phases.settings[0]
+        )
         self._settle(self._phases)
         self.trials.take_over(arrays["trial"], target)
         self._restore_limits(arrays["limit"], target)
@@ -321,8 +322,8 @@ class Engine:
         for old, new in np.unique(np.stack((reached, phase), axis=1), axis=0).tolist():
             was, now = before.settings[old], self._phases.settings[new]
             if rows.describing(was) != rows.describing(now):
-                for p in points[(reached == old) & (phase == new)].tolist():
-                    rows.describe(self._state, p, self._points[p], now)
+                moved = points[(reached == old) & (phase == new)]
+                rows.describe(self._state, moved, [self._points[p] for p in moved.tolist()], now)
             learn_anew |= slots.chosen(was) != slots.chosen(now)
         if learn_anew:
             self._state = slots.place(self._state, self._phases.settings, self._reached)

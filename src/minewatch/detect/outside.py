@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from minewatch.contracts import I8, LimitTable, PointInfo, ReadingBatch, ScoreBatch, Subject, Transitions
 from minewatch.detect import judge, parcel
@@ -41,8 +41,12 @@ class Outside:
 
     def snapshot(self) -> bytes:
         """Return everything that is remembered, as bytes that prove themselves whole."""
+        return b"".join(self.encode())
+
+    def encode(self) -> Iterator[bytes]:
+        """Yield the bytes of a snapshot."""
         parts = {"judge": self.judge.state(), "company": self.company.state()}
-        return parcel.pack(
+        yield parcel.pack(
             {k: a for name, part in parts.items() for k, a in parcel.inside(name, part).items()}
         )
 

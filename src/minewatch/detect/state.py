@@ -6,8 +6,8 @@ import hashlib
 import json
 import math
 import struct
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from minewatch.detect.kernels.layout import (
     State,
 )
 from minewatch.detect.kernels.wear import WEAR
+from minewatch.detect.memory import extended
 from minewatch.detect.settings import DetectSettings
 from minewatch.detect.trials import NOTHING
 from minewatch.errors import StoreError
@@ -40,12 +41,60 @@ DESCRIBING = (
     "default_interval_s", "rate_window_s", "fastest", "noise_floor", "novelty_floor", "novelty_floor_steps",
 )  # fmt: skip
 CHART = ("mean", "variance", "high", "low", "seen", "lag", "echo")
+WORDS = tuple(field.name for field in fields(PointInfo))
 MEND = "Delete the file: detectors start anew and are judging again after their warm-up."
 
 
-def empty(capacity: int, sentinels: int = 1) -> State:
-    """Return the state of ``capacity`` points that nothing is known of."""
-    point = np.zeros(capacity, POINT)
+def empty(sentinels: int = 1) -> State:
+    """Return the state of no points, ready to grow."""
+    single = np.float32
+    return State(
+        point=np.zeros(0, POINT),
+        sentinel=np.zeros((0, sentinels)),
+        chart=Chart(
+            mean=np.zeros(0),
+            variance=np.zeros(0),
+            high=np.zeros(0, single),
+            low=np.zeros(0, single),
+            floor=np.zeros(0, single),
+            seen=np.zeros(0, single),
+            lag=np.zeros(0, single),
+            echo=np.zeros(0, single),
+        ),
+        limit_first=np.zeros(1, np.int64),
+        limit=np.zeros(0, LIMIT),
+        forecast=np.zeros(0, FORECAST),
+        forecast_at=np.zeros(0, np.int32),
+        wear=np.zeros(0, WEAR),
+        wear_at=np.zeros(0, np.int32),
+    )
+
+
+def grow(state: State, points: int, sentinels: int) -> State:
+    """Return the state with so many points, the new ones as those that nothing is known of."""
+    used, width = state.sentinel.shape
+    sentinel = state.sentinel
+    if sentinels > width:
+        sentinel = np.full((used, sentinels), np.nan)
+        sentinel[:, :width] = state.sentinel
+    wider = state._replace(
+        point=extended(state.point, points),
+        sentinel=extended(sentinel, points),
+        chart=Chart(*(extended(column, points) for column in state.chart)),
+        limit_first=extended(state.limit_first, points + 1),
+        forecast_at=extended(state.forecast_at, points),
+        wear_at=extended(state.wear_at, points),
+    )
+    wider.limit_first[used + 1 :] = state.limit_first[used]
+    wider.forecast_at[used:] = wider.wear_at[used:] = -1
+    begin(wider, used, points)
+    return wider
+
+
+def begin(state: State, first: int, end: int) -> None:
+    """Make rows from first to before end those of points that nothing is known of."""
+    point = state.point[first:end]
+    point[:] = np.zeros(1, POINT)
     for row, name in (
         ("track", "last_ns"),
         ("track", "heard_ns"),
@@ -60,65 +109,43 @@ def empty(capacity: int, sentinels: int = 1) -> State:
         ("dose", "start_ns"),
     ):
         point[row][name] = NONE
-    single = np.float32
-    return State(
-        point=point,
-        sentinel=np.full((capacity, sentinels), np.nan),
-        chart=Chart(
-            mean=np.zeros(capacity),
-            variance=np.zeros(capacity),
-            high=np.zeros(capacity, single),
-            low=np.zeros(capacity, single),
-            floor=np.zeros(capacity, single),
-            seen=np.zeros(capacity, single),
-            lag=np.zeros(capacity, single),
-            echo=np.zeros(capacity, single),
-        ),
-        limit_first=np.zeros(capacity + 1, np.int64),
-        limit=np.zeros(0, LIMIT),
-        forecast=np.zeros(0, FORECAST),
-        forecast_at=np.full(capacity, -1, np.int32),
-        wear=np.zeros(0, WEAR),
-        wear_at=np.full(capacity, -1, np.int32),
-    )
-
-
-def grow(state: State, used: int, capacity: int, sentinels: int) -> State:
-    """Return the state with room for more points or more sentinels; the first ``used`` rows stay."""
-    wider = empty(capacity, max(sentinels, state.sentinel.shape[1]))
-    wider.point[:used] = state.point[:used]
-    wider.sentinel[:used, : state.sentinel.shape[1]] = state.sentinel[:used]
     for name in Chart._fields:
-        getattr(wider.chart, name)[:used] = getattr(state.chart, name)[:used]
-    wider.limit_first[: used + 1] = state.limit_first[: used + 1]
-    wider.limit_first[used + 1 :] = state.limit_first[used]
-    wider.forecast_at[:used] = state.forecast_at[:used]
-    wider.wear_at[:used] = state.wear_at[:used]
-    return wider._replace(limit=state.limit, forecast=state.forecast, wear=state.wear)
+        getattr(state.chart, name)[first:end] = 0
 
 
-def describe(state: State, p: int, info: PointInfo, settings: DetectSettings) -> None:
-    """Write what a point's birth says into its row."""
-    interval_s = info.interval_s if info.interval_s > 0 else settings.default_interval_s
-    window_s = max(settings.rate_window_s, 6 * info.interval_s)
-    low = info.low if not math.isnan(info.low) else -math.inf
-    high = info.high if not math.isnan(info.high) else math.inf
-    row = state.point[p]
-    row["low"], row["high"], row["half_step"] = low, high, info.resolution / 2
-    row["hold_ns"], row["rate_window_ns"] = round(interval_s * 1e9), round(window_s * 1e9)
-    row["fastest"] = instruments.fastest(info, settings.fastest)
-    row["wet"], row["kind"] = instruments.wet(info), instruments.kind(info)
-    state.sentinel[p] = np.nan
-    state.sentinel[p, : len(info.sentinels)] = info.sentinels
-    span = high - low
-    floor = settings.noise_floor * span if math.isfinite(span) else 0.0
-    row["least_range"] = max(
-        settings.novelty_floor * span if math.isfinite(span) else 0.0,
-        settings.novelty_floor_steps * info.resolution,
+def describe(state: State, points: I8, infos: Sequence[PointInfo], settings: DetectSettings) -> None:
+    """Write what the births of points say into their rows."""
+    if not len(points):
+        return
+
+    def said(name: str) -> NDArray[np.float64]:
+        return np.array([getattr(info, name) for info in infos], np.float64)
+
+    interval_s, resolution = said("interval_s"), said("resolution")
+    low, high = said("low"), said("high")
+    low[np.isnan(low)], high[np.isnan(high)] = -np.inf, np.inf
+    longest = np.where(interval_s > 0, interval_s, settings.default_interval_s)
+    window_s = np.maximum(settings.rate_window_s, 6 * interval_s)
+    with np.errstate(invalid="ignore"):
+        span = high - low
+    span[~np.isfinite(span)] = 0.0
+    row = state.point
+    row["low"][points], row["high"][points], row["half_step"][points] = low, high, resolution / 2
+    row["hold_ns"][points] = np.round(longest * 1e9)
+    row["rate_window_ns"][points] = np.round(window_s * 1e9)
+    row["fastest"][points] = [instruments.fastest(info, settings.fastest) for info in infos]
+    row["wet"][points] = [instruments.wet(info) for info in infos]
+    row["kind"][points] = [instruments.kind(info) for info in infos]
+    row["least_range"][points] = np.maximum(
+        settings.novelty_floor * span, settings.novelty_floor_steps * resolution
     )
-    state.chart.floor[p] = min(max(info.resolution, floor), 1e15)
-    if row["track"]["heard_ns"] == NONE and info.valid_from_ns > 0:
-        row["track"]["heard_ns"] = info.valid_from_ns  # it is expected to speak from there on
+    state.chart.floor[points] = np.minimum(np.maximum(resolution, settings.noise_floor * span), 1e15)
+    width = state.sentinel.shape[1]
+    state.sentinel[points] = [(*i.sentinels, *[math.nan] * (width - len(i.sentinels))) for i in infos]
+    born = np.array([info.valid_from_ns for info in infos], np.int64)
+    heard = row["track"]["heard_ns"]
+    new = (heard[points] == NONE) & (born > 0)
+    heard[points[new]] = born[new]  # it is expected to speak from there on
 
 
 def describing(settings: DetectSettings) -> tuple[Any, ...]:
@@ -128,10 +155,7 @@ def describing(settings: DetectSettings) -> tuple[Any, ...]:
 
 def forget(state: State, p: int) -> None:
     """Make row p as new; its limits stay."""
-    fresh = empty(1)
-    state.point[p] = fresh.point[0]
-    for name in Chart._fields:
-        getattr(state.chart, name)[p] = getattr(fresh.chart, name)[0]
+    begin(state, p, p + 1)
 
 
 def parameters(settings: DetectSettings) -> Parameters:
@@ -177,9 +201,9 @@ def parameters(settings: DetectSettings) -> Parameters:
     )
 
 
-def roster(points: Sequence[PointInfo]) -> bytes:
-    """Return the points as bytes for a snapshot."""
-    return json.dumps([asdict(p) for p in points], ensure_ascii=False).encode()
+def told(info: PointInfo) -> bytes:
+    """Return a point as bytes for a snapshot, what it says in the order of ``WORDS``."""
+    return json.dumps([getattr(info, name) for name in WORDS], ensure_ascii=False).encode()
 
 
 def learned(state: State, used: int, trials: Rows = NOTHING) -> dict[str, NDArray[Any]]:
@@ -189,17 +213,18 @@ def learned(state: State, used: int, trials: Rows = NOTHING) -> dict[str, NDArra
     return arrays | {name: getattr(state.chart, name)[:used] for name in CHART}
 
 
-def encode(state: State, used: int, points: bytes, trials: Rows = NOTHING) -> bytes:
-    """Write the first ``used`` points and all limits as bytes that end in their own SHA-256."""
+def encode(state: State, used: int, points: bytes, trials: Rows = NOTHING) -> Iterator[bytes | memoryview]:
+    """Yield the first ``used`` points and all limits as bytes that end in their own SHA-256."""
     arrays = learned(state, used, trials)
     shapes = {name: [str(a.dtype.descr), len(a)] for name, a in arrays.items()}
-    head = json.dumps({"points_bytes": len(points), "arrays": shapes}).encode()
+    head = json.dumps({"points_bytes": len(points), "words": WORDS, "arrays": shapes}).encode()
     parts: list[Any] = [MAGIC, HEAD.pack(LAYOUT, len(head)), head, points]
     parts.extend(np.ascontiguousarray(a).view(np.uint8).data for a in arrays.values() if len(a))
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part)
-    return b"".join([*parts, digest.digest()])
+        yield part
+    yield digest.digest()
 
 
 def decode(data: bytes) -> tuple[tuple[PointInfo, ...], dict[str, NDArray[Any]]]:
@@ -217,11 +242,12 @@ def decode(data: bytes) -> tuple[tuple[PointInfo, ...], dict[str, NDArray[Any]]]
     at = start + head_bytes
     rows = json.loads(bytes(body[at : at + head["points_bytes"]]))
     try:
-        points = tuple(PointInfo(**{**row, "sentinels": tuple(row["sentinels"])}) for row in rows)
-    except (TypeError, KeyError) as error:
+        named = (dict(zip(head["words"], row, strict=True)) for row in rows)
+        points = tuple(PointInfo(**{**row, "sentinels": tuple(row["sentinels"])}) for row in named)
+    except (TypeError, KeyError, ValueError) as error:
         raise StoreError(f"detector snapshot: other words for a point ({error}). {MEND}") from None
     at += head["points_bytes"]
-    model = learned(empty(0), 0)
+    model = learned(empty(), 0)
     arrays: dict[str, NDArray[Any]] = {}
     for name, (kind, length) in head["arrays"].items():
         if name not in model or kind != str(model[name].dtype.descr):

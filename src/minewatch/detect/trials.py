@@ -28,6 +28,7 @@ from minewatch.contracts import (
 from minewatch.detect.kernels.layout import NONE, Rows
 from minewatch.detect.kernels.trial import expire, watch
 from minewatch.detect.kernels.trial_layout import AIR, CHANGE, METER, PLACE, PLACE_STANDS, TRIAL, Signs
+from minewatch.detect.memory import extended
 from minewatch.detect.trial_settings import TestGasSettings
 
 KINDS = {("methane", "% CH4"): 0, ("air_velocity", "m/s"): 1, ("barometric_pressure", "hPa"): 2}
@@ -63,12 +64,15 @@ class Trials:
             begin, end = (round(moment.timestamp() * 1e9) for moment in (test.begin, test.end))
             self._announced[test.place] = Announcement(test.place, begin, end, test.by, gas)
         self._changes = np.zeros(ROOM, CHANGE)
+        self._grouped = True
 
     def describe(self, first: int, points: Sequence[PointInfo]) -> None:
         """Take points in, or anew, whose ids begin at ``first``."""
         wanted = first + len(points)
         if wanted > len(self._slot):
-            self._slot = np.concatenate((self._slot, np.full(wanted - len(self._slot), -1, np.int64)))
+            known = len(self._slot)
+            self._slot = extended(self._slot, wanted)
+            self._slot[known:] = -1
         new: list[tuple[int, int, int, int]] = []
         for point, info in enumerate(points, first):
             kind = KINDS.get((info.quantity, info.unit), -1) if self._enabled and info.zone else -1
@@ -86,10 +90,11 @@ class Trials:
         if new:
             more = _fresh(len(new))
             ids, more["kind"], more["group"], more["interval_ns"] = np.array(new, np.int64).T
-            self._slot[ids] = np.arange(len(self._rows), len(self._rows) + len(new))
-            self._rows = np.concatenate((self._rows, more))
-            self._points = np.concatenate((self._points, ids.astype(np.int32)))
-        self._regroup()
+            before, after = len(self._rows), len(self._rows) + len(new)
+            self._slot[ids] = np.arange(before, after)
+            self._rows, self._points = extended(self._rows, after), extended(self._points, after)
+            self._rows[before:], self._points[before:] = more, ids
+        self._grouped = False
         for point, info in enumerate(points, first):
             if (announced := self._announced.get(info.place)) is not None:
                 self.announce(announced, point)
@@ -108,6 +113,7 @@ class Trials:
         """Take readings in, with the quality the engine gave them."""
         if not len(self._points):
             return (), ()
+        self._regroup()
         found: list[TrialChange] = []
         places: list[PlaceEvidence] = []
         done = 0
@@ -123,6 +129,7 @@ class Trials:
 
     def tick(self, now_ns: int, signs: Signs) -> tuple[TrialChange, ...]:
         """End what no reading ends: an undecided step, a meter that fell silent, a test that is too long."""
+        self._regroup()
         found: list[TrialChange] = []
         done = 0
         while done < len(self._points):
@@ -132,6 +139,7 @@ class Trials:
 
     def stand(self, site: str, zone: str, since_ns: int) -> None:
         """Let the evidence of a place stand whose alert does, so that it ends when the air is back."""
+        self._regroup()
         group = self._groups.get((site, zone))
         if group is not None and int(self._places[group]["stage"]) != PLACE_STANDS:
             self._places[group]["stage"] = PLACE_STANDS
@@ -150,6 +158,7 @@ class Trials:
 
     def snapshot(self) -> Rows:
         """Return what was learned, with the points it was learned of."""
+        self._regroup()
         kept = np.zeros(len(self._points), KEPT)
         kept["point"], kept["row"] = self._points, self._rows
         if len(kept):
@@ -158,6 +167,7 @@ class Trials:
 
     def take_over(self, kept: Rows, target: I8) -> None:
         """Go on where a snapshot stood; ``target`` maps its points to today's, -1 where there is none."""
+        self._regroup()
         point = np.full(len(kept), -1, np.int64)
         known = kept["point"] < len(target)
         point[known] = target[kept["point"][known]]
@@ -199,12 +209,16 @@ class Trials:
             np.add.at(self._places[name], self._rows["group"][standing], 1)
 
     def _regroup(self) -> None:
+        """Find the members of every place anew, if points have come or changed since."""
+        if self._grouped:
+            return
+        self._grouped = True
         if len(self._groups) > len(self._places):
             more = np.zeros(len(self._groups) - len(self._places), PLACE)
             more["since_ns"] = more["calm_ns"] = NONE
             self._places = np.concatenate((self._places, more))
             self._names = list(self._groups)
-        group = self._rows["group"]
+        group = self._rows["group"].copy()  # of many meters, apart from what else is known of them
         self._members = np.argsort(group, kind="stable").astype(np.int64)
         self._first = np.searchsorted(group[self._members], np.arange(len(self._groups) + 1)).astype(np.int64)
 

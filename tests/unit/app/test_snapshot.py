@@ -10,7 +10,7 @@ import pytest
 
 from acceptance.playing import SECOND, START, pipeline
 from minewatch.app import snapshot
-from minewatch.app.pipeline import Pipeline
+from minewatch.app.pipeline import NEVER, Pipeline
 from minewatch.contracts import PointInfo, ReadingBatch
 from minewatch.errors import StoreError
 
@@ -54,18 +54,23 @@ def test_state_comes_back_as_it_was(tmp_path: Path) -> None:
         lambda raw: b"",
         lambda raw: b"minewatch state 0\n" + raw[18:],
         lambda raw: raw[:200] + bytes([raw[200] ^ 1]) + raw[201:],
+        lambda raw: raw[:20] + bytes([raw[20] ^ 1]) + raw[21:],
+        lambda raw: raw[:-1] + bytes([raw[-1] ^ 1]),
         lambda raw: raw + b"x",
     ],
-    ids=["half", "empty", "version", "bit", "longer"],
+    ids=["half", "empty", "version", "bit", "time", "last-part", "longer"],
 )
 def test_what_cannot_be_used_is_moved_aside(tmp_path: Path, spoil: object) -> None:
     """The service starts without it; the file is kept beside for whoever wants to know why."""
     assert callable(spoil)
     path = tmp_path / "state.bin"
-    snapshot.save(fed(), path, START)
+    old = fed()
+    snapshot.save(old, path, START)
     path.write_bytes(spoil(path.read_bytes()))
-    new = pipeline()
+    new = pipeline(old.records)
     snapshot.load(new, path, START + 61 * SECOND)
+    assert new.engine.last_ns().tolist() == [NEVER], "a part of it was taken over"
+    assert new.engine.state.chart.seen[0] == 0
     assert not path.exists()
     assert (tmp_path / "state.unusable").exists()
     rows = new.register([INFO])
@@ -100,3 +105,29 @@ def test_a_point_replaced_after_the_snapshot_is_read_back_from_then_on(tmp_path:
     snapshot.load(new, path, START + 80 * SECOND)
     assert new.engine.state.chart.seen[0] == 10
     assert new.engine.state.chart.mean[0] == old.engine.state.chart.mean[0]
+
+
+def test_state_is_written_aside_as_it_was_when_asked(tmp_path: Path) -> None:
+    """A writer of its own keeps the moment that it was asked at; readings since then are not in its file."""
+    mine, path = fed(), tmp_path / "state.bin"
+    expected = mine.engine.snapshot()
+    saver = snapshot.Saver(mine, path)
+    saver.start(START + 60 * SECOND)
+    mine.take(ReadingBatch.of([0], [START + 90 * SECOND], [0.9]), START + 90 * SECOND)
+    saver.look(wait=True)
+    assert expected in path.read_bytes()
+    saver.finish(START + 90 * SECOND)
+    new = pipeline(mine.records, mine.telemetry)
+    snapshot.load(new, path, START + 91 * SECOND)
+    assert new.engine.last_ns().tolist() == [START + 90 * SECOND]
+    assert expected != mine.engine.snapshot()
+
+
+def test_a_writer_that_fails_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The log names the file and the reason once, however often it is tried."""
+    saver = snapshot.Saver(fed(1), tmp_path / "none/state.bin")
+    for second in range(3):
+        saver.finish(START + second * SECOND)
+    said = capsys.readouterr().out
+    assert said.count("detector state not written") == 1
+    assert "none/state.bin: detector state cannot be written (No such file or directory)" in said

@@ -99,7 +99,7 @@ def test_units_follow_the_point():
 def test_every_setting_belongs_to_a_detector():
     """No setting without a detector that lists it."""
     listed = {p.name for d in DETECTORS for p in d.parameters}
-    assert listed | {"default_interval_s", "test_gas"} == set(DetectSettings.model_fields)
+    assert listed | {"default_interval_s", "test_gas", "changes"} == set(DetectSettings.model_fields)
     assert {p.name for p in TEST_GAS.parameters} | {"enabled", "announced"} == set(
         TestGasSettings.model_fields
     )

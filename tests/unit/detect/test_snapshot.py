@@ -125,7 +125,7 @@ def test_a_state_is_small():
     """What is learned of a point takes less than 6 kB, beside its own description."""
     engine = Engine(SETTINGS)
     engine.add_points([point(str(i)) for i in range(100)])
-    assert (len(engine.snapshot()) - len(rows.roster(engine.points))) / 100 < 6000
+    assert (len(engine.snapshot()) - sum(len(rows.told(info)) for info in engine.points)) / 100 < 6000
 
 
 def _fields(info):
