@@ -17,7 +17,7 @@ import numpy as np
 from minewatch.contracts import LimitTable, PointInfo, ReadingBatch
 from minewatch.detect.catalogue import index
 from minewatch.detect.engine import Engine
-from minewatch.detect.outage import Outages
+from minewatch.detect.gateways import CLOCK, Gateways
 from minewatch.detect.settings import DetectSettings
 from tests.bench.known_faults import Fault, Recording, cooling, dust, faults
 
@@ -25,6 +25,7 @@ S = 1_000_000_000
 START = 1_700_000_000 * S
 MONTH_S = 365.25 / 12 * 86400
 QUANTITIES = {"U": ("valve", "%"), "H": ("humidity", "%"), "T": ("temperature", "°C"), "L": ("level", "%")}
+SHARE = 0.4  # as rules/signal.toml has it
 SHOW = os.environ.get("SHOW") == "1"
 Alert = tuple[str, int, int]  # column or "", first row, last row
 
@@ -52,7 +53,8 @@ def alerts(recording: Recording) -> list[Alert]:
             np.zeros(n, np.uint8), np.full(n, 1.4 * 3 * recording.interval_s), np.zeros(n), zeros, zeros,
         )
     )  # fmt: skip
-    outages = Outages()
+    gateways = Gateways()
+    gateways.set_points(engine.points)
     bad = np.zeros(table.shape, np.bool_)
     open_: dict[str, int] = {}
     found: list[Alert] = []
@@ -79,11 +81,13 @@ def alerts(recording: Recording) -> list[Alert]:
                     open_[names[key]] = begin
                 elif names[key] in open_:
                     found.append((names[key], open_.pop(names[key]), begin))
-        for outage in outages.judge(engine, now):
-            if outage.active:
-                open_[outage.kind] = begin
-            else:
-                found.append(("", open_.pop(outage.kind), begin))
+        for said in gateways.look(engine.state.point, now):
+            if said.detector == CLOCK:
+                continue
+            if said.value[0] >= SHARE:
+                open_.setdefault(str(said.detector), begin)
+            elif str(said.detector) in open_:
+                found.append(("", open_.pop(str(said.detector)), begin))
     for row, name in enumerate(names):
         edges = np.flatnonzero(np.diff(np.concatenate([[0], bad[row].astype(np.int8), [0]])))
         found += [(name, int(a), int(b) - 1) for a, b in edges.reshape(-1, 2)]

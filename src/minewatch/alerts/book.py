@@ -105,6 +105,19 @@ class AlertBook:
         self._take_bindings()
         return limits
 
+    def released(self) -> list[str]:
+        """Return the places whose silence begins anew: what stood for it is over."""
+        return self._silences.released(self._common())
+
+    def _common(self) -> set[tuple[str, str]]:
+        """Return the gateways for whose silent points one alert stands."""
+        found = [
+            binding.point
+            for key, binding in self._of_subjects.items()
+            if binding.rule.detector == silence.COMMON and (key, 0) in self._shelf.since
+        ]
+        return {(point.site, point.gateway) for point in found}
+
     def _take_bindings(self) -> None:
         self._bindings = {**self._of_points, **self._of_subjects}
         self._merger.bindings = self._desk.bindings = self._bindings
@@ -354,10 +367,16 @@ class AlertBook:
         return self._raise(found, now_ns)
 
     def _explained(self, found: Found, ends: Mapping[int, int]) -> bool:
-        if found.binding.rule.detector != silence.DETECTOR or ends.get(found.key, 0) < found.ts_ns:
+        point = found.binding.point
+        if found.binding.rule.detector != silence.DETECTOR:
+            return False
+        if not found.retrospective and (point.site, point.gateway) in self._common():
+            self._silences.cover(point)
+            return True
+        if ends.get(found.key, 0) < found.ts_ns:
             return False
         begin_ns = found.ts_ns - round(found.value * 1e9)
-        return self._silences.explained(found.binding.point, begin_ns, ends[found.key])
+        return self._silences.explained(point, begin_ns, ends[found.key])
 
     def _known(self, found: Found, kind: EventKind) -> AlertEvent | None:
         if self._records is None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from minewatch.alerts import globs
 from minewatch.alerts.rule import EVERY, Match, Rule
-from minewatch.alerts.texts import TOGETHER
+from minewatch.alerts.texts import GATEWAY, TOGETHER
 from minewatch.contracts import Comparison, Text
 from minewatch.errors import RuleError
 
@@ -27,7 +27,8 @@ COMPARISONS = {
 LANGUAGES = ("kk", "ru", "en")
 # statistics that are about a signal and mean the same for every quantity
 SIGNAL_DETECTORS = frozenset(
-    {"range", "sentinel", "stuck", "gap", "ewma", "cusum", "novelty", "frozen", "leap"} | {*TOGETHER}
+    {"range", "sentinel", "stuck", "gap", "ewma", "cusum", "novelty", "frozen", "leap"}
+    | {*TOGETHER, *GATEWAY}
 )
 IN_SECONDS = frozenset({"stuck", "gap"})
 PACK_KEYS = frozenset({"title", "jurisdiction", "effective_from"})

@@ -15,6 +15,8 @@ SIGNS = {
 }
 # detectors of several points: their statistic is in times of what is usual at most
 TOGETHER = ("mahalanobis", "pca", "isolation-forest", "neighbours", "airflow-gas", "model-drift")
+# of a gateway as a whole
+GATEWAY = ("gateway-silent", "gateway-frozen", "gateway-clock")
 # what the statistic of a detector is called: kk, ru, en
 STATISTICS = {
     "value": Text("өлшенген мән", "измерено", "measured"),
@@ -48,6 +50,8 @@ STATISTICS = {
         TOGETHER,
         Text("әдеттегі шегінен неше есе", "выше обычной границы, раз", "beyond usual, times"),
     ),
+    **dict.fromkeys(GATEWAY[:2], Text("нүктелердің үлесі", "доля точек", "share of points")),
+    "gateway-clock": Text("сағат айырмасы", "часы расходятся на", "clock off by"),
     "link": Text("байланыс жоқ уақыт", "нет связи", "no link for"),
 }
 UNITS = {
@@ -67,9 +71,10 @@ UNITS = {
     "stuck": "s",
     "gap": "s",
     "wear": "1",
-    **dict.fromkeys(TOGETHER, "1"),
+    **dict.fromkeys((*TOGETHER, *GATEWAY[:2]), "1"),
+    "gateway-clock": "s",
 }
-TIMES = ("gap", "stuck", "link")  # statistics that are a number of seconds
+TIMES = ("gap", "stuck", "link", "gateway-clock")  # statistics that are a number of seconds
 FLAGS = {
     "range": Text(
         "көрсетім аспаптың өлшеу ауқымынан тыс",

@@ -240,6 +240,8 @@ class Pipeline:
             # live and yet not newer: a clock was set back. Limits must not be blind until it has caught up
             batch = replace(batch, quality=np.where(behind, np.uint8(Quality.UNCERTAIN_CLOCK), batch.quality))
             BEHIND.inc(int(np.count_nonzero(behind)))
+        if not replayed:
+            self.outside.arrive(batch, now_ns)
         batch, given = (batch, batch) if replayed else _ahead_doubted(batch, now_ns)
         findings = self.engine.step(given) if replayed else self.engine.step(given, now_ns)
         batch = replace(batch, quality=np.maximum(batch.quality, findings.quality))
@@ -340,6 +342,10 @@ class Pipeline:
                 self.engine.hear(self.points.of_gateway(gateway.site, gateway.gateway), now_ns)
         outlooks = self.engine.outlook(self.book.standing_points(), now_ns)
         events = self._record(self.book.tick(now_ns) + self.book.foresee(outlooks, now_ns))
+        # first what stands for many: it covers the silences that follow
+        events += self._apply(self.outside.tick(self.engine.state.point, now_ns), now_ns)
+        if released := self.book.released():
+            self.engine.silence_anew(self.points.at(released), now_ns)
         transitions = self.engine.tick(now_ns)
         trials = self.engine.tick_trials(now_ns)
         return events + self._apply(transitions, now_ns, trials=trials) + self._record(())

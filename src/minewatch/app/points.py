@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -58,6 +58,10 @@ class Points:
         """Return the points that come through a gateway."""
         rows = [i for i, info in enumerate(self.infos) if info.gateway == gateway and info.site == site]
         return np.asarray(rows, np.int32)
+
+    def at(self, places: Iterable[str]) -> I4:
+        """Return the points at these places."""
+        return np.asarray([self._index[place] for place in places], np.int32)
 
     def latest(self, *, changed_only: bool = False) -> ReadingBatch:
         """Return one row per point heard of; with ``changed_only`` those since the last such call."""

@@ -179,6 +179,14 @@ class Engine:
         """
         self._state.point["track"]["heard_ns"][points] = now_ns
 
+    def silence_anew(self, points: I4, now_ns: int) -> None:
+        """Let the silence of these points begin now and be judged as if it had never been found."""
+        self.hear(points, now_ns)
+        limit = self._state.limit
+        mine = self._gap_limits[np.isin(limit["point"][self._gap_limits], points)]
+        limit["since_ns"][mine] = NONE
+        limit["active"][mine] = 0
+
     def resume(self, keys: I8) -> None:
         """Take these limits as active, and no others: what the alert book says after a restart."""
         limit = self._state.limit

@@ -8,6 +8,8 @@ from minewatch.contracts import I8, LimitTable, PointInfo, ReadingBatch, ScoreBa
 from minewatch.detect import judge, parcel
 from minewatch.detect.company import live
 from minewatch.detect.company.settings import CompanySettings
+from minewatch.detect.gateways import Gateways
+from minewatch.detect.kernels.layout import Rows
 
 
 class Outside:
@@ -15,16 +17,18 @@ class Outside:
 
     def __init__(self, company: CompanySettings) -> None:
         self.company = live.Company(company)
+        self.gateways = Gateways()
         self.judge = judge.Judge()
 
     @property
     def subjects(self) -> Sequence[Subject]:
         """What can be judged, for the rules to bind to."""
-        return self.company.subjects
+        return [*self.company.subjects, *self.gateways.subjects]
 
     def set_points(self, points: Sequence[PointInfo]) -> None:
         """Judge these points from now on."""
         self.company.set_points(points)
+        self.gateways.set_points(points)
 
     def set_limits(self, table: LimitTable) -> None:
         """Judge the subjects by these limits from now on."""
@@ -34,6 +38,14 @@ class Outside:
         """Take readings in, with the quality that the engine gave them."""
         scores, said = self.company.take(batch)
         return scores, self.judge.take(said)
+
+    def arrive(self, batch: ReadingBatch, now_ns: int) -> None:
+        """Note when live readings arrive, by the service's clock."""
+        self.gateways.arrive(batch, now_ns)
+
+    def tick(self, rows: Rows, now_ns: int) -> Transitions:
+        """Look at what only the clock can tell; ``rows`` is what the engine knows of the points."""
+        return self.judge.take(self.gateways.look(rows, now_ns))
 
     def resume(self, keys: I8) -> None:
         """Take these limits as active, and no others."""

@@ -29,6 +29,10 @@ WHY_NOT = {
         ("mahalanobis", "pca", "isolation-forest", "neighbours", "airflow-gas", "model-drift"),
         "it judges several points together, as only the service does",
     ),
+    **dict.fromkeys(
+        ("gateway-silent", "gateway-frozen", "gateway-clock"),
+        "a gateway is looked at from outside, by the service",
+    ),
     **dict.fromkeys(("ambient", "above-ambient", "novelty", "forecast", "wear", "frozen", "leap"), _LEARNED),
 }
 COUNTS = "it counts readings, or weighs their uncertainty, as only the service does"

@@ -128,9 +128,48 @@ DRIFT = Detector(
     ),
 )
 
+# of a gateway as a whole; they give alerts and no scores
+GATEWAY: tuple[Detector, ...] = (
+    Detector(
+        106,
+        "gateway-silent",
+        Text(kk="Шлюз нүктелерінің үнсіздігі", ru="Молчание точек шлюза", en="Silence of a gateway's points"),
+        Text(
+            kk="Байланыстағы шлюз нүктелерінің қандай үлесі бірге үндемейді.",
+            ru="Какая доля точек шлюза, который на связи, молчит вместе.",
+            en="Which share of the points of a gateway that is online is silent together.",
+        ),
+        "1",
+    ),
+    Detector(
+        107,
+        "gateway-frozen",
+        Text(
+            kk="Шлюз нүктелерінің қатып қалуы", ru="Застывшие точки шлюза", en="Freeze of a gateway's points"
+        ),
+        Text(
+            kk="Шлюздің жанды нүктелерінің қандай үлесі бір сәтте қатып қалған.",
+            ru="Какая доля живых точек шлюза застыла в один момент.",
+            en="Which share of a gateway's lively points froze at one moment.",
+        ),
+        "1",
+    ),
+    Detector(
+        108,
+        "gateway-clock",
+        Text(kk="Шлюз сағаты", ru="Часы шлюза", en="Clock of a gateway"),
+        Text(
+            kk="Шлюздің жаңа көрсетімдерінің уақыты қызмет сағатынан қанша секунд алшақ.",
+            ru="На сколько секунд время новых показаний шлюза расходится с часами службы.",
+            en="By how many seconds the times of a gateway's new readings differ from the service's clock.",
+        ),
+        "s",
+    ),
+)
+
 IDS: Mapping[str, int] = MappingProxyType({d.name: d.id for d in COMPANY})
 # what a rule may name
-BY_NAME: Mapping[str, int] = MappingProxyType({**POINTS, **IDS, DRIFT.name: DRIFT.id})
+BY_NAME: Mapping[str, int] = MappingProxyType({**POINTS, **IDS, **{d.name: d.id for d in (DRIFT, *GATEWAY)}})
 
 
 def score_names() -> tuple[str, ...]:
