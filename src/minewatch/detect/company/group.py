@@ -221,6 +221,8 @@ class Group:
 
     def _turns(self, times: I8) -> list[I8]:
         """Return the rows of each judge."""
+        if len(self._judges) == 1:
+            return [np.arange(len(times))]
         turn = np.searchsorted([each.since_ns for each in self._judges], times, side="right") - 1
         return [np.flatnonzero(turn == number) for number in range(len(self._judges))]
 

@@ -8,12 +8,13 @@ fault in the first rows is taken for usual, which is why a model fitted under ch
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from minewatch.contracts import F8
+from minewatch.contracts import B1, F8
 from minewatch.detect.company.fit import LEAST, Choice, fit
 from minewatch.detect.company.model import Model, from_text, to_text
 from minewatch.detect.company.scorer import Scored, Scorer
@@ -21,6 +22,7 @@ from minewatch.detect.parcel import Arrays
 from minewatch.errors import ModelError
 
 LEARNED = 400
+NOBODY: B1 = np.zeros(0, np.bool_)  # watches the drift of what a device has learned by itself
 
 Fit = Callable[[Sequence[str], F8, Choice], Model]
 
@@ -45,6 +47,8 @@ class Learner:
 
     def take(self, rows: F8) -> Scored:
         """Score rows (n, sensors), then learn them; NaN and 0 while there is no model."""
+        if self.scorer and not self._next:  # it has learned
+            return replace(self.scorer.take(rows), beyond=NOBODY)
         n, k = len(rows), len(self.sensors)
         found = Scored(np.full(n, np.nan), np.zeros(n), np.zeros((n, k)), np.zeros((n, k)))
         at = 0
