@@ -40,10 +40,12 @@ ROW = np.dtype(
 
 @dataclass(frozen=True, slots=True)
 class _AtPoint:
-    """What the rules say about one point: rows of the limit table, and what their keys stand for."""
+    """What the rules say about one point: rows of the limit table, what keys stand for, what is amiss."""
 
     rows: NDArray[np.void]
     bindings: Mapping[int, Binding]
+    wrong_unit: str
+    timeless: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +88,24 @@ class RuleSet:
             keys = [key_of(rule.id, point.place) for rule in rules]
             rows = [_row(key, rule, point) for key, rule in zip(keys, rules, strict=True)]
             bindings = {key: Binding(rule, point) for key, rule in zip(keys, rules, strict=True)}
-            known = self._known[point, detector] = _AtPoint(np.array(rows, ROW), bindings)
+            about = [rule for rule in mine if rule.concerns(point)]
+            wrong = [rule for rule in about if rule.unit not in (EVERY, point.unit)]
+            known = self._known[point, detector] = _AtPoint(
+                np.array(rows, ROW),
+                bindings,
+                _wrong_unit(point, wrong) if wrong else "",
+                any(rule.lacks_interval(point) for rule in about),
+            )
         return known
 
     def problems(self, points: Mapping[int, PointInfo]) -> Sequence[str]:
         """Return what rules cannot watch, a line each: points in another unit, points without an interval."""
         found, timeless = [], []
         for _, point in sorted(points.items()):
-            about = [rule for rule in self.rules if rule.detector_id < OUTSIDE and rule.concerns(point)]
-            wrong = [rule for rule in about if rule.unit not in (EVERY, point.unit)]
-            if wrong:
-                found.append(_wrong_unit(point, wrong))
-            if any(rule.lacks_interval(point) for rule in about):
+            said = self._about(point)
+            if said.wrong_unit:
+                found.append(said.wrong_unit)
+            if said.timeless:
                 timeless.append(point.place)
         if timeless:
             some = ", ".join(timeless[:5]) + (", ..." if len(timeless) > 5 else "")

@@ -21,6 +21,7 @@ from minewatch.app.reload import accepted, hand_over
 from minewatch.app.service import data_folder, own_folder, service
 from minewatch.config import Config, load
 from minewatch.detect.company.catalogue import BY_NAME
+from minewatch.detect.company.model import read as read_model
 from minewatch.errors import ConfigError
 from minewatch.serve.server import address, bind
 
@@ -75,8 +76,10 @@ def _reload(file: Path, config: Config, keeper: Supervisor) -> Config:
 
 
 def check(file: Path) -> dict[str, Any]:
-    """Read a configuration and its rules. Raises ConfigError for the first thing that is wrong."""
+    """Read a configuration, its rules and its models. Raises ConfigError for the first that is wrong."""
     config = load(file)
     packs = paths(config.alerts)
     rules = load_rules(packs, BY_NAME)
+    for model in config.company.models:
+        read_model(model.file, model.digest)
     return {"config": str(file), "packs": len(packs), "rules": len(rules.rules)}

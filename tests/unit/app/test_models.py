@@ -97,6 +97,29 @@ def test_a_fit_is_a_new_file_with_a_reason(folder: Path, recordings: Path) -> No
         models.fit_model("skab-pump", " ", recordings, folder)
 
 
+def test_an_altered_model_in_force_is_found_before_a_start(minewatch: Shell, folder: Path) -> None:
+    """What `serve` checks first: altered, cut off or another than promised is one line that names it."""
+    model = folder / "skab-pump" / "model-1.json"
+    digest = json.loads(model.read_text())["digest"]
+    config = folder / "minewatch.toml"
+    config.write_text(
+        f'data = "{folder}/data"\n[[company.models]]\ndevice = "s/g/d"\nfile = "{model}"\n'
+        f'digest = "{digest}"\nvalid_from = 2026-01-01T00:00:00Z\nreason = "x"\n'
+    )
+    assert minewatch("config", "check", config).code == 0
+    text = model.read_text()
+    for altered, says in (
+        (text.replace('"window": 30', '"window": 31'), "was altered: its own digest"),
+        (text[: len(text) // 2], "is cut off or no JSON"),
+        ((folder / "skab-pump-forest" / "model-1.json").read_text(), "the promised digest"),
+    ):
+        model.write_text(altered)
+        done = minewatch("config", "check", config)
+        assert (done.code, done.err.count("\n")) == (2, 1)
+        assert str(model) in done.err, done.err
+        assert says in done.err, done.err
+
+
 def test_wrong_calls_are_explained(minewatch: Shell, tmp_path: Path) -> None:
     """An unknown model and absent data are one line with the mend."""
     done = minewatch("models", "check", "nope")
