@@ -185,6 +185,35 @@ def test_the_mixture_is_that_of_rational_arithmetic(members):
     _check_mixture(members, 60.0)
 
 
+def _check_rows(rows, gas, limit, kernel=mixture_kernel):
+    table = np.array(rows, float).reshape(len(rows), len(gas))
+    statistic, share, off = np.empty(len(rows)), np.empty(table.shape), np.empty(table.shape)
+    kernel.walk_mixture(table, np.array(gas), np.array(limit), statistic, share, off)
+    for i, row in enumerate(rows):
+        of = [
+            [x for x, g in zip(row, gas, strict=True) if g == k and math.isfinite(x)]
+            for k in range(len(limit))
+        ]
+        members = [(max(values, default=math.nan), bar, 0.0) for values, bar in zip(of, limit, strict=True)]
+        wanted, _ = mixture_oracle.mixture(members, 60.0)
+        assert exact(statistic[i], math.nan if wanted is None else wanted)
+        for j, x in enumerate(row):
+            part = max(x, 0.0) / limit[gas[j]] if math.isfinite(x) else 0.0
+            assert off[i, j] == part
+            assert share[i, j] == (part if x == members[gas[j]][0] else 0.0)
+
+
+@examples
+@given(
+    st.lists(
+        st.tuples(*[st.one_of(st.floats(-5, 500), st.just(math.nan), st.just(math.inf))] * 4), max_size=6
+    )
+)
+def test_rows_of_meters_are_that_of_rational_arithmetic(rows):
+    """Of two meters of a gas the higher counts; the sum of each row is the exact one."""
+    _check_rows(rows, [0, 1, 0, 2], [20.0, 5.0, 0.3])
+
+
 def test_shares_add_up():
     """Two gases at 0.6 of their limits are together over the limit, though neither is alone."""
     total, share = mixture_kernel.mixture(np.array([12.0, 3.0]), np.array([20.0, 5.0]), np.zeros(2), 60.0)
@@ -196,6 +225,14 @@ def _planted_mixture(kernel):
     for members in ([], [(3.0, 2.0, 60.0)], [(3.0, 2.0, 61.0), (1.0, 4.0, 0.0), (-2.0, 4.0, 0.0)],
                     [(math.nan, 2.0, 0.0), (1.0, 0.0, 0.0)]):  # fmt: skip
         _check_mixture(members, 60.0, kernel)
+    rows = [
+        (3.0, 1.0, 4.0),
+        (4.0, -1.0, 3.0),
+        (math.nan, 2.0, math.inf),
+        (1.0, math.nan, 1.0),
+        (-2.0, 0.0, -3.0),
+    ]
+    _check_rows(rows, [1, 0, 1], [5.0, 20.0], kernel)
 
 
 @pytest.mark.skipif(mutants.compiled_away(), reason="mutants run as plain Python anyway")
@@ -204,7 +241,7 @@ def _planted_mixture(kernel):
     [
         ("ambient", _planted_ambient, ()),
         ("dose", _planted_dose, ("abs(total) >= abs(x): edge", "seconds > 0.0: edge")),
-        ("mixture", _planted_mixture, ()),
+        ("mixture", _planted_mixture, ("rows[i, j] <= value[gas[j]]: edge",)),
     ],
 )
 def test_planted_errors_are_caught(name, check, same):

@@ -13,8 +13,8 @@ SIGNS = {
     Comparison.BELOW: "<",
     Comparison.AT_OR_BELOW: "≤",
 }
-# detectors of several points: their statistic is in times of what is usual at most
-TOGETHER = ("mahalanobis", "pca", "isolation-forest", "neighbours", "airflow-gas", "model-drift")
+# detectors of several points: their statistic is in times of what is usual, or allowed, at most
+TOGETHER = ("mahalanobis", "pca", "isolation-forest", "neighbours", "airflow-gas", "model-drift", "mixture")
 # of a gateway as a whole
 GATEWAY = ("gateway-silent", "gateway-frozen", "gateway-clock")
 # what the statistic of a detector is called: kk, ru, en
@@ -52,6 +52,7 @@ STATISTICS = {
     ),
     **dict.fromkeys(GATEWAY[:2], Text("нүктелердің үлесі", "доля точек", "share of points")),
     "gateway-clock": Text("сағат айырмасы", "часы расходятся на", "clock off by"),
+    "mixture": Text("қоспа шегінің үлесі", "доля предела смеси", "share of the mixture's limit"),
     "link": Text("байланыс жоқ уақыт", "нет связи", "no link for"),
 }
 UNITS = {

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from minewatch.alerts.rules import RuleSet
+from minewatch.alerts import packs
+from minewatch.alerts.book import AlertBook
+from minewatch.alerts.rules import RuleSet, load
+from minewatch.alerts.settings import AlertSettings
 from minewatch.app import snapshot
 from minewatch.app.pipeline import Pipeline
 from minewatch.contracts import AlertEvent, ReadingBatch
 from minewatch.detect.company.catalogue import BY_NAME
+from minewatch.detect.company.settings import CompanySettings, MixtureMember
+from minewatch.detect.settings import DetectSettings
+from minewatch.testing import MemoryRecords, MemoryTelemetry
 from unit.app.a_mine import T0, S, meter, pipeline, rule
 
 RULES = RuleSet((rule("odd-one-out", "neighbours", BY_NAME["neighbours"], 1.0),))
@@ -87,3 +94,36 @@ def test_any_cut_finds_the_same(tmp_path: Path, cut: int) -> None:
     snapshot.load(again, tmp_path / "state.bin", T0 + (cut + 31) * S)
     events += played(again, cut + 30, 300)
     assert told(events) == told(played(mine(), 0, 300))
+
+
+def gases(first: int) -> ReadingBatch:
+    """Return ten seconds of two gases: one at 0.6 of its limit, the other so for seconds 20 to 59."""
+    at = np.arange(first, first + STEP)
+    value = np.column_stack([np.full(STEP, 12.0), np.where(at < 20, 1.0, np.where(at < 60, 3.0, 0.0))])
+    n = 2 * STEP
+    return ReadingBatch(
+        np.tile(np.arange(2, dtype=np.int32), STEP), T0 + np.repeat(at * S, 2), value.reshape(-1),
+        np.zeros(n, np.uint8), np.zeros(n, np.bool_),
+    )  # fmt: skip
+
+
+def test_gases_that_act_together_are_an_alert_of_the_zone() -> None:
+    """Below each limit alone, over that of the mixture: the shipped rule calls and says both gases."""
+    limits = {"carbon_monoxide": 20.0, "hydrogen_sulphide": 5.0}
+    company = CompanySettings(
+        mixture=tuple(MixtureMember(quantity=q, unit="ppm", limit=x) for q, x in limits.items())
+    )
+    rules = load([packs.shipped() / "company.toml"], BY_NAME)
+    kept = MemoryRecords()
+    book = AlertBook(AlertSettings(), kept, started_ns=T0)
+    made = Pipeline(DetectSettings(), rules, book, MemoryTelemetry(), kept, now_ns=T0, company=company)
+    made.register([replace(meter(q[:3]), quantity=q, unit="ppm") for q in limits], T0)
+    events: list[AlertEvent] = []
+    for second in range(0, 180, STEP):
+        events += made.take(gases(second), T0 + (second + STEP) * S)
+        made.flush()
+    assert told(events) == [("raised", "mine/face", 25.0), ("cleared", "mine/face", 120.0)]
+    alert = events[0].alert
+    assert (alert.rule, alert.paged, alert.unit, alert.value) == ("gases-together", True, "1", 1.2)
+    assert "add up to 1.2: car CH4 12 ppm (60%), hyd CH4 3 ppm (60%)" in alert.why.en
+    assert "сумма их отношений к пределам 1.2" in alert.why.ru

@@ -24,6 +24,7 @@ def test_ids_and_names_are_a_promise():
         "isolation-forest": 102,
         "neighbours": 103,
         "airflow-gas": 104,
+        "mixture": 109,
     }
     assert {name: IDS[name] for name in promised} == promised
     names = score_names()
@@ -126,9 +127,25 @@ def test_airflow_against_gas_says_from_what_to_what():
         ("airflow-gas", "ab", {}, "--set air=2"),
         ("airflow-gas", "ab", {"air": 2}, "needs 3 columns"),
         ("neighbours", "a", {}, "needs 2 columns"),
+        ("mixture", "ab", {}, "a limit above 0 for each of 2 columns"),
+        ("mixture", "ab", {"limits": "20,x"}, "--set limits=20,5"),
+        ("mixture", "ab", {"limit": "20,5"}, "Known: limits"),
     ],
 )
 def test_too_few_columns_are_explained(name, columns, parameters, message):
-    """A company of one, or air without gas, is no company."""
+    """A company of one, air without gas, gases without limits: refused with the mend."""
     with pytest.raises(ConfigError, match=message):
         score_rows(name, tuple(columns), np.ones((50, len(columns))), parameters)
+
+
+def test_gases_that_act_together_add_up():
+    """Two gases at 0.6 of their limits alarm together though neither would alone; the reason says both."""
+    data = np.array([[4.0, 1.0], [12.0, 3.0], [-9.0, 3.0], [math.nan, 6.0], [math.nan, math.nan]])
+    found = score_rows("mixture", ("CO", "H2S"), data, {"limits": "20,5"})
+    assert found.scored.statistic.tolist()[:4] == pytest.approx([0.4, 1.2, 0.6, 1.2])
+    assert found.alarm.tolist() == [False, True, False, True, False]
+    assert (
+        found.why(1)
+        == "Gases act together, their shares of the limits add up to 1.2: CO 12 (60%), H2S 3 (60%)."
+    )
+    assert found.why(3).endswith("add up to 1.2: H2S 6 (120%); not measured: CO.")

@@ -26,7 +26,7 @@ WHY_NOT = {
     **dict.fromkeys(("coverage-15min", "coverage-8h", "coverage-shift"), _MEMORY),
     **dict.fromkeys(("noise-dose-5db", "noise-dose-3db"), _MEMORY),
     **dict.fromkeys(
-        ("mahalanobis", "pca", "isolation-forest", "neighbours", "airflow-gas", "model-drift"),
+        ("mahalanobis", "pca", "isolation-forest", "neighbours", "airflow-gas", "model-drift", "mixture"),
         "it judges several points together, as only the service does",
     ),
     **dict.fromkeys(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from minewatch.contracts import OUTSIDE, Text
+from minewatch.contracts import Text
 from minewatch.detect.catalogue import IDS as POINTS
 from minewatch.detect.catalogue import NAMES, Detector, Parameter
 
@@ -109,6 +109,18 @@ COMPANY: tuple[Detector, ...] = (
             ),
         ),
     ),
+    Detector(
+        109,
+        "mixture",
+        Text(kk="Газдар қоспасы", ru="Смесь газов", en="Mixture of gases"),
+        Text(
+            kk="Бірге әсер ететін газдардың өз шектеріне қатынастарының қосындысы; 1 — қоспаның шегі.",
+            ru="Сумма отношений газов совместного действия к их пределам; 1 — предел смеси.",
+            en="The sum of the shares that gases acting together take of their limits; 1 is the limit.",
+        ),
+        "1",
+        (Parameter("limits", "unit of the column", (), "The limit of each column, with commas."),),
+    ),
 )
 
 # of the models that settings put in force; it gives alerts and no scores
@@ -174,7 +186,7 @@ BY_NAME: Mapping[str, int] = MappingProxyType({**POINTS, **IDS, **{d.name: d.id 
 
 def score_names() -> tuple[str, ...]:
     """Return the names of all detectors by id, "" where there is none."""
-    names = [""] * (OUTSIDE + len(COMPANY))
+    names = [""] * (max(IDS.values()) + 1)
     names[: len(NAMES)] = NAMES
     for detector in COMPANY:
         names[detector.id] = detector.name

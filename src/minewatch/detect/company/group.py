@@ -152,7 +152,7 @@ class Group:
     @property
     def subjects(self) -> Sequence[Subject]:
         """The group as one subject of each detector that has or will have its turn and is told."""
-        about = _about(self.name.split(" ", 1)[1], self.name.startswith("mahalanobis "), self.infos)
+        about = _about(self.name, self.infos)
         drift = [Subject(DRIFT.id, about)] if self.drift else []
         return [Subject(IDS[name], about) for name in self._detectors] + drift
 
@@ -259,9 +259,12 @@ class Group:
         ]
 
 
-def _about(place: str, device: bool, infos: Sequence[PointInfo]) -> PointInfo:
+def _about(name: str, infos: Sequence[PointInfo]) -> PointInfo:
     """Describe what is judged together as if it were a point."""
+    detector, place = name.split(" ", 1)
     first = infos[-1]  # of air and gas it is the gas
-    if not device:
+    if detector == "mixture":
+        return PointInfo(place, first.site, "", "", "", "mixture", "1", first.zone)
+    if detector != "mahalanobis":
         return PointInfo(place, first.site, "", "", "", first.quantity, first.unit, first.zone)
     return PointInfo(place, first.site, first.gateway, first.device, "", "device", "1", first.zone)

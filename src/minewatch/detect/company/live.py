@@ -2,7 +2,8 @@
 
 Devices with two sensors or more are judged by their company (``mahalanobis``: a robust default at once, the
 covariance of their own first rows after that, a fitted model from the time that the settings state); meters
-of one quantity in one zone by their ``neighbours``; zones with air and methane by ``airflow-gas``.
+of one quantity in one zone by their ``neighbours``; zones with air and methane by ``airflow-gas``, with gases
+that act together by ``mixture``.
 
 A row waits ``grace_s`` for readings that come later, so the order in which points arrive changes nothing.
 Bad and uncertain readings never get in; a value is held for a while, then the sensor is missing from the row.
@@ -29,9 +30,10 @@ from minewatch.detect.company.drift import Drift
 from minewatch.detect.company.fit import Choice, fit
 from minewatch.detect.company.group import Fitted, Group, Own, Turn
 from minewatch.detect.company.learner import Learner
+from minewatch.detect.company.mixture import Mixture
 from minewatch.detect.company.model import Model, read
 from minewatch.detect.company.neighbours import AirflowGas, Neighbours, Sensor
-from minewatch.detect.company.settings import CompanySettings, ModelInForce
+from minewatch.detect.company.settings import CompanySettings, MixtureMember, ModelInForce
 from minewatch.detect.judge import Statistics
 
 LEFT_OUT = Gauge("minewatch_company_left_out", "Devices and zones that are not judged together: too many.")
@@ -89,7 +91,7 @@ class Company:
             return
         self._points = tuple(points)
         before, self._groups, self.problems = self._groups, {}, []
-        wanted = list(_grouped(self._points))
+        wanted = list(_grouped(self._points, self.settings.mixture))
         for name, members in wanted[: self.settings.most_groups]:
             infos = [self._points[p] for p in members]
             kept = before.get(name)
@@ -177,7 +179,8 @@ class Company:
                 f"s/{device}/{metric}", "s", "g", device, metric, quantity, "1", "z", interval_s=1.0
             )
 
-        company = Company(CompanySettings(grace_s=0))
+        gases = tuple(MixtureMember(quantity=q, unit="1", limit=1.0) for q in (AIR, METHANE))
+        company = Company(CompanySettings(grace_s=0, mixture=gases))
         company.set_points(
             [
                 point("a", "x", AIR),
@@ -204,6 +207,13 @@ class Company:
         elif detector == "airflow-gas":
             air = sum(i.quantity == AIR for i in infos)
             judges.append(Turn(0, detector, AirflowGas(sensors, air)))
+        elif detector == "mixture":
+            gases = [m.quantity for m in self.settings.mixture]
+            meters = [Sensor(f"{i.device} {i.metric}", i.unit) for i in infos]
+            limits = [m.limit for m in self.settings.mixture]
+            judges.append(
+                Turn(0, detector, Mixture(meters, [gases.index(i.quantity) for i in infos], limits))
+            )
         else:
             names = [s.name for s in sensors]
             later = zlib.crc32(name.encode()) % SPREAD
@@ -227,21 +237,30 @@ class Company:
         return Group(name, members, infos, np.array(hold), self.settings, judges, drift)
 
 
-def _grouped(points: Sequence[PointInfo]) -> Iterator[tuple[str, tuple[int, ...]]]:
+def _grouped(
+    points: Sequence[PointInfo], mixture: Sequence[MixtureMember]
+) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Yield what is judged together: "detector group" and its points."""
     devices: dict[str, list[int]] = defaultdict(list)
     meters: dict[str, list[int]] = defaultdict(list)
     zones: dict[str, list[int]] = defaultdict(list)
+    mixed: dict[str, list[int]] = defaultdict(list)
+    acting = {(m.quantity, m.unit) for m in mixture}
     for p, info in enumerate(points):
         devices[f"{info.site}/{info.gateway}/{info.device}"].append(p)
         meters[f"{info.site}/{info.zone}/{info.quantity}/{info.unit}"].append(p)
         if info.quantity in (AIR, METHANE):
             zones[f"{info.site}/{info.zone}"].append(p)
+        if (info.quantity, info.unit) in acting:
+            mixed[f"{info.site}/{info.zone}"].append(p)
     for zone, members in zones.items():  # first what lives hang on
         air = [p for p in members if points[p].quantity == AIR]
         gas = [p for p in members if points[p].quantity == METHANE]
         if air and gas:
             yield f"airflow-gas {zone}", (*air, *gas)
+    for zone, members in mixed.items():
+        if len({points[p].quantity for p in members}) > 1:
+            yield f"mixture {zone}", tuple(members)
     for name, members in meters.items():
         if len(members) >= LEAST_NEIGHBOURS:
             yield f"neighbours {name}", tuple(members)

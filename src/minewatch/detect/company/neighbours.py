@@ -26,7 +26,8 @@ class Sensor:
         return f"{value:.3g} {self.unit}".rstrip()
 
 
-def _scored(statistic: F8, share: F8, off: F8) -> Scored:
+def judged(statistic: F8, share: F8, off: F8) -> Scored:
+    """Return the score of a statistic over its threshold: s / (s + 1), 0 where it says nothing."""
     with np.errstate(invalid="ignore"):
         score = np.where(np.isnan(statistic), 0.0, statistic / (statistic + 1.0))
     return Scored(statistic, score, share, off)
@@ -59,7 +60,7 @@ class Neighbours:
             np.ascontiguousarray(rows, np.float64), self.offset, self.spread, self.seen,
             p["memory"], p["warm_up"], p["half"], p["clip"], floor, statistic, share, off,
         )  # fmt: skip
-        return _scored(statistic, share, off)
+        return judged(statistic, share, off)
 
     def state(self) -> Arrays:
         """Return what was learned, for a snapshot."""
@@ -110,7 +111,7 @@ class AirflowGas:
             np.ascontiguousarray(rows, np.float64), self.air, self.usual, self.seen, self.last,
             p["memory"], p["warm_up"], p["fall"], p["rise"], p["least"], statistic, share, off,
         )  # fmt: skip
-        return _scored(statistic, share, off)
+        return judged(statistic, share, off)
 
     def state(self) -> Arrays:
         """Return what was learned, for a snapshot."""

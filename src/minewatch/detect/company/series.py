@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from minewatch.contracts import B1, F8, Text
 from minewatch.detect.company.catalogue import COMPANY, IDS
 from minewatch.detect.company.fit import Choice, fit
 from minewatch.detect.company.learner import Learner
+from minewatch.detect.company.mixture import Mixture
 from minewatch.detect.company.neighbours import AirflowGas, Neighbours, Sensor
 from minewatch.detect.company.scorer import Scored, Scorer, reason
 from minewatch.errors import ConfigError
@@ -59,9 +61,12 @@ def score_rows(
     does: robust scaling of each column, then a fit of its first 400 rows. Raises ConfigError for an unknown
     parameter and for rows that nothing can be learned from.
     """
-    given = _given(name, parameters)
+    _check_names(name, parameters)
+    given = {} if name == "mixture" else _given(parameters)
     rows = np.ascontiguousarray(rows, np.float64)
-    if name in ("neighbours", "airflow-gas"):
+    if name == "mixture":
+        scored, left_out, explain = _mixed(columns, rows, parameters)
+    elif name in ("neighbours", "airflow-gas"):
         scored, left_out, explain = _learning(name, columns, rows, given)
     elif train_rows:
         model = fit(name, columns, rows[:train_rows], _choice(given))
@@ -110,16 +115,38 @@ def _choice(given: Mapping[str, float]) -> Choice:
     return Choice(**values)
 
 
-def _given(name: str, parameters: Mapping[str, str | float]) -> dict[str, float]:
-    """Return the parameters as numbers. Raises ConfigError for an unknown one or one out of bounds."""
-    detector = next(d for d in COMPANY if d.id == IDS[name])
-    known = {p.name: p for p in detector.parameters}
-    given: dict[str, float] = {}
-    for key, value in parameters.items():
+def _mixed(
+    columns: Sequence[str], rows: F8, parameters: Mapping[str, str | float]
+) -> tuple[Scored, Mapping[str, str], Callable[[int], Text]]:
+    try:
+        limits = [float(part) for part in str(parameters.get("limits", "")).split(",")]
+    except ValueError:
+        limits = []
+    if len(limits) != len(columns) or not all(0 < limit < math.inf for limit in limits):
+        raise ConfigError(
+            f"mixture needs a limit above 0 for each of {len(columns)} columns",
+            where="--set limits",
+            mend="Write them in the order of --columns: --set limits=20,5.",
+        )
+    watch = Mixture([Sensor(column) for column in columns], range(len(columns)), limits)
+    scored = watch.take(rows)
+    return scored, {}, lambda row: watch.reason(scored.share[row], scored.off[row], rows[row])
+
+
+def _check_names(name: str, parameters: Mapping[str, str | float]) -> None:
+    """Raise ConfigError for an unknown parameter."""
+    known = [p.name for p in next(d for d in COMPANY if d.id == IDS[name]).parameters]
+    for key in parameters:
         if key not in known:
             raise ConfigError(
                 f"{name} has no parameter {key!r}", where=f"--set {key}", mend=f"Known: {', '.join(known)}."
             )
+
+
+def _given(parameters: Mapping[str, str | float]) -> dict[str, float]:
+    """Return the parameters as numbers. Raises ConfigError for one out of bounds."""
+    given: dict[str, float] = {}
+    for key, value in parameters.items():
         low, high = LIMITS[key]
         try:
             number = float(value)

@@ -27,6 +27,16 @@ class ModelInForce(BaseModel):
         return when
 
 
+class MixtureMember(BaseModel):
+    """A gas that acts together with others, and its own limit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    quantity: str = Field(min_length=1, description="What is measured.")
+    unit: str = Field(min_length=1, description="In which unit; points in another one are left out.")
+    limit: float = Field(gt=0, allow_inf_nan=False, description="The gas's own limit, in that unit.")
+
+
 class CompanySettings(BaseModel):
     """How several points are joined and judged together."""
 
@@ -65,6 +75,17 @@ class CompanySettings(BaseModel):
         le=1,
         description="A model has drifted when such a share of rows lies beyond the range of its fit.",
     )
+    mixture: tuple[MixtureMember, ...] = Field(
+        default=(), description="Gases that act together: quantity, unit, limit of each."
+    )
     models: tuple[ModelInForce, ...] = Field(
         default=(), description="Fitted models: device, file, digest, valid_from, reason."
     )
+
+    @field_validator("mixture")
+    @classmethod
+    def _of_several(cls, members: tuple[MixtureMember, ...]) -> tuple[MixtureMember, ...]:
+        gases = {member.quantity for member in members}
+        if members and (len(gases) < 2 or len(gases) < len(members)):
+            raise ValueError("name two gases or more, each of them once")
+        return members
