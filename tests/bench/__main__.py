@@ -46,6 +46,7 @@ BENCHES = (
     Bench("accuracy.forecast", "accuracy_forecast"),
     Bench("accuracy.bearings", "accuracy_bearings"),
     Bench("accuracy.quality", "accuracy_quality"),
+    Bench("accuracy.faults", "accuracy_faults"),
     Bench("detect.quality", "quality_limits"),
     Bench("store", "store"),
     Bench("replay", "replay"),
