@@ -16,6 +16,7 @@ from typing import TextIO
 import numpy as np
 
 from minewatch.contracts import B1, F8, I8
+from minewatch.detect.catalogue import NAMES
 from minewatch.detect.company.catalogue import IDS as COMPANY
 from minewatch.detect.engine import Engine
 from minewatch.detect.forecast import forecast_series
@@ -23,6 +24,8 @@ from minewatch.detect.score import score_series
 from minewatch.detect.shape import SHAPE, score_shape
 from minewatch.detect.wear import Wear, wear_series
 from minewatch.errors import ConfigError
+
+SCORED = (*NAMES, *COMPANY, SHAPE.name)
 
 
 def score_file(
@@ -37,6 +40,12 @@ def score_file(
     out: Path | None,
 ) -> str:
     """Write time,point,score,alarm and what a detector adds for every row; return the summary line."""
+    if detector not in SCORED:
+        raise ConfigError(
+            f"there is no detector {detector!r} for a file",
+            where="--detector",
+            mend=f"Known detectors: {', '.join(SCORED)}.",
+        )
     settings = dict(_parameter(text) for text in parameters)
     if not 0 <= interval_s < 1e9 or (interval_s and time_column):
         raise ConfigError(

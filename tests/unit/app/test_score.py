@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from minewatch.app.score import SCORED
 from minewatch.detect.catalogue import NAMES
 from unit.app.calling import Shell, one_line
 
@@ -46,11 +47,19 @@ def test_there_is_a_row_for_each_reading_in_input_order(minewatch: Shell, series
     assert [row["point"] for row in rows] == ["pump", "fan"] * ROWS
 
 
-@pytest.mark.parametrize("name", NAMES)
+# what a detector cannot do without
+NEEDS = dict.fromkeys(NAMES, "threshold=5") | {"airflow-gas": "air=1", "mixture": "limits=20,5"}
+
+
+@pytest.mark.parametrize("name", SCORED)
 def test_scores_are_finite_and_alarms_are_bits(minewatch: Shell, series: Path, name: str) -> None:
     """Whatever the detector and the field, the score lies in 0..1 and the alarm is 0 or 1."""
-    done = minewatch("score", series, "--detector", name, "--set", "threshold=5")
-    for row in scored(done.out):
+    need = ["--set", NEEDS[name]] if name in NEEDS else []
+    done = minewatch("score", series, "--detector", name, *need)
+    assert done.code == 0, done.err
+    rows = scored(done.out)
+    assert len(rows) == ROWS * (2 if {row["point"] for row in rows} == {"pump", "fan"} else 1)
+    for row in rows:
         assert 0 <= float(row["score"]) <= 1
         assert math.isfinite(float(row["score"]))
         assert row["alarm"] in ("0", "1")
@@ -125,7 +134,11 @@ def test_sets_take_numbers_and_lists(minewatch: Shell, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        (["--detector", "nope"], "there is no detector 'nope'. Known detectors: value,"),
+        (["--detector", "nope"], "there is no detector 'nope' for a file. Known detectors: value,"),
+        (
+            ["--detector", "gateway-silent"],
+            "neighbours, airflow-gas, mixture, matrix-profile.",
+        ),
         (["--detector", "cusum", "--set", "x=1"], "--set x: cusum has no parameter 'x'. Known: threshold,"),
         (
             ["--detector", "cusum", "--set", "threshold"],
