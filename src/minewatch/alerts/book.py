@@ -6,7 +6,7 @@ a transition that comes again after a restart is recognised in the journal and c
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -77,6 +77,7 @@ class AlertBook:
         self._records = records
         self._of_points: Mapping[int, Binding] = {}
         self._of_subjects: Mapping[int, Binding] = {}
+        self._common: dict[tuple[str, str], list[int]] = defaultdict(list)  # limits of common silence
         self._bindings: Mapping[int, Binding] = {}
         self._shelf = Shelf()
         self._merger = Merger(self._shelf, records)
@@ -102,21 +103,20 @@ class AlertBook:
     def bind_subjects(self, rules: RuleSet, subjects: Sequence[Subject]) -> LimitTable:
         """Take the rules about what is judged outside the walk, and return their limits for the judge."""
         limits, self._of_subjects = rules.bind_subjects(subjects)
+        self._common = defaultdict(list)
+        for key, binding in self._of_subjects.items():
+            if binding.rule.detector == silence.COMMON:
+                self._common[binding.point.site, binding.point.gateway].append(key)
         self._take_bindings()
         return limits
 
     def released(self) -> list[str]:
         """Return the places whose silence begins anew: what stood for it is over."""
-        return self._silences.released(self._common())
+        return self._silences.released(self._stands_for)
 
-    def _common(self) -> set[tuple[str, str]]:
-        """Return the gateways for whose silent points one alert stands."""
-        found = [
-            binding.point
-            for key, binding in self._of_subjects.items()
-            if binding.rule.detector == silence.COMMON and (key, 0) in self._shelf.since
-        ]
-        return {(point.site, point.gateway) for point in found}
+    def _stands_for(self, gateway: tuple[str, str]) -> bool:
+        """Say whether one alert stands for the silent points of a gateway."""
+        return any((key, 0) in self._shelf.since for key in self._common.get(gateway, ()))
 
     def _take_bindings(self) -> None:
         self._bindings = {**self._of_points, **self._of_subjects}
@@ -370,7 +370,7 @@ class AlertBook:
         point = found.binding.point
         if found.binding.rule.detector != silence.DETECTOR:
             return False
-        if not found.retrospective and (point.site, point.gateway) in self._common():
+        if not found.retrospective and self._stands_for((point.site, point.gateway)):
             self._silences.cover(point)
             return True
         if ends.get(found.key, 0) < found.ts_ns:

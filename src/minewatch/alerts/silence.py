@@ -9,7 +9,7 @@ its gateway (``gateway-silent``); when that is over its silence begins anew, so 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Set
+from collections.abc import Callable
 
 from minewatch.contracts import GatewayInfo, PointInfo, Transitions
 
@@ -40,9 +40,9 @@ class Silences:
         """Take note that the alert of a point's gateway stands for its silence."""
         self._covered.setdefault((point.site, point.gateway), set()).add(point.place)
 
-    def released(self, standing: Set[tuple[str, str]]) -> list[str]:
+    def released(self, stands: Callable[[tuple[str, str]], bool]) -> list[str]:
         """Return the places that no alert of their gateway stands for any more."""
-        over = [name for name in self._covered if name not in standing]
+        over = [name for name in self._covered if not stands(name)]
         return [place for name in over for place in sorted(self._covered.pop(name))]
 
     def explained(self, point: PointInfo, begin_ns: int, end_ns: int) -> bool:

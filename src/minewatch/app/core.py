@@ -48,6 +48,7 @@ from minewatch.contracts import (
 from minewatch.detect.company.catalogue import BY_NAME
 from minewatch.detect.company.live import Company
 from minewatch.detect.engine import Engine
+from minewatch.detect.gateways import Gateways
 from minewatch.errors import CoreUnavailable, MinewatchError, WireError
 from minewatch.store.records import open_records
 from minewatch.store.telemetry import open_telemetry
@@ -454,4 +455,5 @@ def run_core(config: Config, stop: Callable[[], bool], ready: Callable[[], None]
     pipeline = open_pipeline(config, clock)
     Engine.warm_up()  # a reading never waits for the compiler
     Company.warm_up()
+    Gateways.warm_up()
     Core(config, pipeline, clock).run(stop, ready)

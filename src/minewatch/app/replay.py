@@ -24,6 +24,7 @@ from minewatch.contracts import I4, AlertEvent, Counts, ReadingBatch
 from minewatch.detect.company.catalogue import BY_NAME
 from minewatch.detect.company.live import Company
 from minewatch.detect.engine import Engine
+from minewatch.detect.gateways import Gateways
 from minewatch.detect.settings import DetectSettings
 from minewatch.errors import ConfigError
 from minewatch.ingest.map import load_map
@@ -94,6 +95,7 @@ def replay(
         player = Player(pipeline, recording, pipeline.register(recording.points), start_ns, show)
         Engine.warm_up()
         Company.warm_up()
+        Gateways.warm_up()
         began = time.monotonic()
         for batch in _with_first(first, batches):
             if speed is not None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from minewatch.contracts import I8, PointInfo, ReadingBatch, Subject, Text
 from minewatch.detect.company.catalogue import GATEWAY
 from minewatch.detect.judge import Statistics
-from minewatch.detect.kernels.layout import NONE, Rows
+from minewatch.detect.kernels.layout import NONE, POINT, Rows
 from minewatch.detect.kernels.outage import frozen_share, silent_share
 
 # Chosen on the first half of mine_cooling; SILENT_INTERVALS on the first half of mine_dust.
@@ -94,6 +94,11 @@ class Gateways:
                 said.append(self._clock(g, now_ns))
         self._ahead[:] = self._newest[:] = NONE
         return said
+
+    @staticmethod
+    def warm_up() -> None:
+        """Compile what a look needs, before readings come."""
+        _together("", np.zeros(POINTS, POINT), np.arange(POINTS), 0)
 
     def _clock(self, g: int, now_ns: int) -> Statistics:
         if self._newest[g] != self._stood[g]:

@@ -7,6 +7,7 @@ import pytest
 
 from minewatch.detect.engine import Engine
 from minewatch.detect.gateways import CLOCK, FROZEN, SILENT, Gateways
+from minewatch.detect.kernels.outage import frozen_share, silent_share
 from unit.detect.mine import SETTINGS, START, S, batch, point
 
 POINTS = 8
@@ -104,6 +105,23 @@ def test_a_gateway_of_which_nothing_arrives_has_no_clock():
     gateways.arrive(batch([(0, START, 1.0)]), START)
     assert len(gateways.look(Engine(SETTINGS).state.point, START + 10 * S)) == 1
     assert gateways.look(Engine(SETTINGS).state.point, START + 20 * S) == []
+
+
+def test_a_look_is_compiled_before_readings_come():
+    """After the warm-up a look at real points compiles nothing more."""
+    Gateways.warm_up()
+    before = _versions()
+    engine, gateways = Engine(SETTINGS), Gateways()
+    engine.add_points([point(name) for name in "abc"])
+    gateways.set_points(engine.points)
+    engine.step(batch([(k, START, 1.0) for k in range(3)]))
+    assert len(gateways.look(engine.state.point, START + 60 * S)) == 2
+    assert _versions() == before
+
+
+def _versions():
+    """Return for how many kinds of arguments the kernels of a look are compiled; 0 without the compiler."""
+    return [len(getattr(kernel, "signatures", ())) for kernel in (silent_share, frozen_share)]
 
 
 def test_a_point_that_moves_to_another_gateway_is_looked_at_there():
