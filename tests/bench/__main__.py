@@ -58,6 +58,7 @@ BENCHES = (
     Bench("fuzz", "fuzz"),
     Bench("accuracy.methane", "accuracy_methane"),
     Bench("accuracy.scenarios", "accuracy_scenarios"),
+    Bench("accuracy.fusion", "accuracy_fusion"),
 )
 
 # name: (smallest or largest allowed, bar); figures without a bar are told without a verdict

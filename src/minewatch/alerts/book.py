@@ -27,6 +27,7 @@ from minewatch.alerts.activation import (
     event_of,
     raised_alert,
 )
+from minewatch.alerts.chance import Chance, facts_of
 from minewatch.alerts.lifecycle import Step, after
 from minewatch.alerts.merging import Merger
 from minewatch.alerts.outlooks import Outlooks
@@ -50,6 +51,7 @@ from minewatch.contracts import (
     PointInfo,
     RecordStore,
     Subject,
+    Text,
     Transitions,
     TrialChange,
     TrialStage,
@@ -72,6 +74,7 @@ class AlertBook:
         records: RecordStore | None = None,
         *,
         started_ns: int = 0,
+        chance: Chance | None = None,
     ) -> None:
         self._settings = settings or AlertSettings()
         self._records = records
@@ -80,6 +83,7 @@ class AlertBook:
         self._common: dict[tuple[str, str], list[int]] = defaultdict(list)  # limits of common silence
         self._bindings: Mapping[int, Binding] = {}
         self._shelf = Shelf()
+        self._chance = chance
         self._merger = Merger(self._shelf, records)
         self._words = Words(self._shelf)
         self._outlooks = Outlooks(self._shelf, self._words)
@@ -331,11 +335,19 @@ class AlertBook:
         alert, waits = self._desk.raised(found, raised_alert(found, old))
         if not found.retrospective:
             place = self._evidence.known_at(found.binding.point)
-            alert = self._words.raised(slot, alert, {Part.TRIAL: waits, Part.PLACE: place})
+            parts = {Part.TRIAL: waits, Part.PLACE: place, Part.CHANCE: self._likely(alert)}
+            alert = self._words.raised(slot, alert, parts)
         self._shelf.since[slot] = found.since_ns
         self._shelf.found.add(slot)
         self._shelf.keep(slot, alert)
         return event_of(found, EventKind.RAISED, alert, now_ns)
+
+    def _likely(self, alert: Alert) -> Text | None:
+        """Say how often alerts like this one were real, where labels allow it."""
+        if self._chance is None:
+            return None
+        known = facts_of(alert, self._shelf.open.values())
+        return None if known is None else self._chance.words(known)
 
     def _clear(self, found: Found, now_ns: int) -> AlertEvent | None:
         slot = (found.key, int(found.retrospective))

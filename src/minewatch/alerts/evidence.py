@@ -1,8 +1,8 @@
 """One evidence of a place becomes one alert: its air has failed and gas rises, with every sign in words.
 
-No score and no probability: there are no labels of such incidents that would allow one. The priority is 1 and
-a person is called, because two instruments of different kinds say the same. While it stands its signs are
-told anew as they change, and every other alert of the place that stands says so, too.
+No score and no probability of its own. The priority is 1 and a person is called, because two instruments of
+different kinds say the same. While it stands its signs are told anew as they change, and every other alert of
+the place that stands says so, too.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ class Part(IntEnum):
     TRIAL = 1  # whether it may be a test of the meter
     PLACE = 2  # the evidence of the place
     OUTLOOK = 3  # when a limit will be reached
+    CHANCE = 4  # how often alerts like it were real
 
 
 class Words:

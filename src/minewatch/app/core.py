@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from minewatch.alerts.book import AlertBook
 from minewatch.alerts.packs import paths as rule_files
 from minewatch.alerts.rules import load as load_rules
-from minewatch.app import snapshot
+from minewatch.app import models, snapshot
 from minewatch.app.answers import failure, query
 from minewatch.app.clock import SystemClock
 from minewatch.app.delivery import Unnumbered
@@ -443,7 +443,7 @@ def open_pipeline(config: Config, clock: Clock) -> Pipeline:
     rules = load_rules(rule_files(config.alerts), BY_NAME)
     records = open_records(config.records, config.data, writer=True)
     telemetry = open_telemetry(config.telemetry_settings)
-    book = AlertBook(config.alerts, records, started_ns=now)
+    book = AlertBook(config.alerts, records, started_ns=now, chance=models.chance())
     pipeline = Pipeline(config.detect, rules, book, telemetry, records, now_ns=now, company=config.company)
     snapshot.load(pipeline, config.data / "state.bin", now)
     return pipeline

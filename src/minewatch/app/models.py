@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from minewatch.alerts.chance import Chance
 from minewatch.detect.company.model import Model, read, write
 from minewatch.errors import ModelError
 
@@ -42,13 +43,19 @@ def open_model(name: str, folder: Path | None = None) -> tuple[Model, dict[str, 
     return read(home / str(card["file"]), str(card["digest"])), card
 
 
+def chance() -> Chance:
+    """Return how often alerts of gas and air are real. Raises ModelError when the model was altered."""
+    model, _ = open_model("incident-chance")
+    return Chance(tuple(model.arrays["weights"].tolist()), model.parameters["bias"])
+
+
 def fit_model(name: str, reason: str, data: Path | None, folder: Path | None = None) -> dict[str, Any]:
     """Fit a model anew into the next ``model-N.json``; the card decides which one is in force."""
     home = _home(name, folder)
     if not reason.strip():
         raise ModelError("a fit needs a reason", where="--reason", mend='Say why: --reason "new pump".')
     script = _script(home)
-    file = _data(script, data)
+    file = _data(script, home, data)
     if file is None:
         raise ModelError(
             f"its data {script['DATA']} are not here", where=name, mend="Name their folder with --data."
@@ -74,7 +81,7 @@ def check_model(name: str, data: Path | None, folder: Path | None = None) -> dic
         "sensors": len(model.kept), "left_out": dict(model.left_out), "faults": [],
     }  # fmt: skip
     script = _script(home)
-    file = _data(script, data)
+    file = _data(script, home, data)
     if file is None:
         return found | {"data": f"absent: {script['DATA']} (--data, MINEWATCH_DATA); figures not checked"}
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -142,7 +149,10 @@ def _script(home: Path) -> dict[str, Any]:
     return script
 
 
-def _data(script: dict[str, Any], data: Path | None) -> Path | None:
+def _data(script: dict[str, Any], home: Path, data: Path | None) -> Path | None:
+    own = home / str(script["DATA"])  # small ones of our own stand beside the model
+    if own.is_file():
+        return own
     checkout = Path(__file__).resolve().parents[3]
     folder = data or Path(os.environ.get("MINEWATCH_DATA", checkout.parent / "shared/data"))
     file = folder / str(script["DATA"])

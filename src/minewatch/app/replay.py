@@ -17,6 +17,7 @@ from minewatch.alerts.book import AlertBook
 from minewatch.alerts.packs import paths
 from minewatch.alerts.rules import load as load_rules
 from minewatch.alerts.settings import AlertSettings
+from minewatch.app import models
 from minewatch.app.pipeline import Pipeline
 from minewatch.app.present import Tally, event_json, event_line, summary
 from minewatch.app.rejects import of_recording
@@ -55,7 +56,8 @@ def open_pipeline(rule_dirs: Sequence[Path], folder: Path, *, keep: bool, start_
         if keep
         else MemoryTelemetry()
     )
-    return Pipeline(DetectSettings(), rules, AlertBook(settings), telemetry, records, now_ns=start_ns)
+    book = AlertBook(settings, chance=models.chance())
+    return Pipeline(DetectSettings(), rules, book, telemetry, records, now_ns=start_ns)
 
 
 def replay(

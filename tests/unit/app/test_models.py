@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from minewatch.app import models
+from minewatch.detect.company.live import Company
+from minewatch.detect.company.settings import CompanySettings, ModelInForce
 from minewatch.errors import ModelError
 from unit.app.calling import Shell
 
@@ -26,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_the_models_there_are() -> None:
     """Models are a promise: none goes away unnoticed."""
-    assert models.names() == NAMES
+    assert models.names() == ("incident-chance", *NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -49,6 +52,32 @@ def test_a_fit_anew_gives_the_same_model_and_figures(name: str, recordings: Path
     found = models.check_model(name, recordings)
     assert found["faults"] == []
     assert found["data"] == "as on the card"
+
+
+def test_the_chance_of_an_alert_fits_its_card() -> None:
+    """Its counts stand beside it: a fit anew and the figures on seeds it never saw are those of the card."""
+    found = models.check_model("incident-chance", None)
+    assert (found["faults"], found["data"]) == ([], "as on the card")
+    assert found["figures"]["brier"] < found["figures"]["brier_of_base_rate"]
+    _, card = models.open_model("incident-chance")
+    assert "simulated" in card["use"]["limits"]
+    chance = models.chance()
+    said = [chance.of(facts) for facts in ((False, False), (False, True), (True, False), (True, True))]
+    assert said == sorted(said)
+
+
+def test_a_model_of_alerts_is_none_of_sensors(folder: Path) -> None:
+    """Company refuses it where sensors are meant, and weights that are no numbers are refused anywhere."""
+    file = folder / "incident-chance" / "model-1.json"
+    digest = models.read(file).digest
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    entry = ModelInForce(device="s/g/d", file=file, digest=digest, valid_from=since, reason="a test")
+    with pytest.raises(ModelError, match="a model of alerts"):
+        Company(CompanySettings(models=(entry,)))
+    model = models.read(file)
+    models.write(replace(model, parameters={"bias": float("inf")}), file)
+    with pytest.raises(ModelError, match="impossible weights"):
+        models.read(file)
 
 
 @pytest.mark.parametrize(("by", "faults"), [(1e-12, 0), (1e-6, 1)])
@@ -124,7 +153,7 @@ def test_wrong_calls_are_explained(minewatch: Shell, tmp_path: Path) -> None:
     """An unknown model and absent data are one line with the mend."""
     done = minewatch("models", "check", "nope")
     assert done.code == 2
-    assert "Known: mine-cooling, skab-pump" in done.err
+    assert "Known: incident-chance, mine-cooling, skab-pump" in done.err
     done = minewatch("models", "fit", "skab-pump", "--reason", "x", "--data", tmp_path)
     assert done.code == 2
     assert "--data" in done.err

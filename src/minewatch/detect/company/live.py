@@ -31,10 +31,11 @@ from minewatch.detect.company.fit import Choice, fit
 from minewatch.detect.company.group import Fitted, Group, Own, Turn
 from minewatch.detect.company.learner import Learner
 from minewatch.detect.company.mixture import Mixture
-from minewatch.detect.company.model import Model, read
+from minewatch.detect.company.model import LOGISTIC, Model, read
 from minewatch.detect.company.neighbours import AirflowGas, Neighbours, Sensor
 from minewatch.detect.company.settings import CompanySettings, MixtureMember, ModelInForce
 from minewatch.detect.judge import Statistics
+from minewatch.errors import ModelError
 
 LEFT_OUT = Gauge("minewatch_company_left_out", "Devices and zones that are not judged together: too many.")
 DRIFTED = Gauge("minewatch_company_drifted", "Models that no longer fit what they judge.")
@@ -274,7 +275,12 @@ def _open_models(wanted: Iterable[ModelInForce]) -> Mapping[str, list[tuple[int,
     found: dict[str, list[tuple[int, Model]]] = defaultdict(list)
     for entry in wanted:
         since = round(entry.valid_from.timestamp() * 1e9)
-        found[entry.device].append((since, read(entry.file, entry.digest)))
+        model = read(entry.file, entry.digest)
+        if model.kind == LOGISTIC:
+            raise ModelError(
+                "is a model of alerts, not of sensors", where=str(entry.file), mend="Name another."
+            )
+        found[entry.device].append((since, model))
     for models in found.values():
         models.sort(key=lambda pair: pair[0])
     return found

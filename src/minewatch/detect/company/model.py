@@ -25,10 +25,12 @@ from minewatch.errors import ModelError
 FORMAT = "minewatch model 1"
 PLAIN = 4096
 KINDS = ("robust", "mahalanobis", "pca", "isolation-forest")
+LOGISTIC = "logistic"  # of facts about an alert, not of sensors: see minewatch.alerts.chance
 MEND = "Take the file from where it was published, or fit the model anew (minewatch models fit)."
 Array = NDArray[Any]
 _SHARED = {"centre": "<f8", "scale": "<f8", "low": "<f8", "high": "<f8", "top": "<f8"}
 _FORMS = {"fill": "<f8", "forms": "<f8"}
+_LOGISTIC = {"weights": "<f8"}
 _FOREST = {"root": "<i4", "feature": "<i4", "threshold": "<f4", "child": "<i4", "path": "<f8"}
 
 
@@ -154,7 +156,11 @@ def _array(said: Mapping[str, Any], kind: str) -> Array:
 
 
 def _model(document: Mapping[str, Any], digest: str) -> Model:
-    kinds = _SHARED | (_FOREST if document["kind"] == "isolation-forest" else _FORMS)
+    kinds = (
+        _LOGISTIC
+        if document["kind"] == LOGISTIC
+        else _SHARED | (_FOREST if document["kind"] == "isolation-forest" else _FORMS)
+    )
     if set(kinds) != set(document["arrays"]):
         raise ValueError(f"arrays {sorted(document['arrays'])} where {sorted(kinds)} are meant")
     return Model(
@@ -173,6 +179,14 @@ def _model(document: Mapping[str, Any], digest: str) -> Model:
 def _check(model: Model) -> None:
     """Raise ValueError for anything that a kernel could stumble over."""
     n, arrays = len(model.kept), model.arrays
+    if model.kind == LOGISTIC:
+        weights = arrays["weights"]
+        if (
+            weights.shape != (len(model.sensors),)
+            or not np.isfinite([*weights, model.parameters["bias"]]).all()
+        ):
+            raise ValueError("impossible weights")
+        return
     wrong = {
         f"kind {model.kind!r}": model.kind not in KINDS,
         "no sensor": n == 0,
