@@ -11,15 +11,18 @@ from minewatch.contracts import PointInfo, Quality, ReadingBatch
 from minewatch.detect import parcel
 from minewatch.detect.company.catalogue import DRIFT, IDS
 from minewatch.detect.company.fit import Choice, fit
+from minewatch.detect.company.learner import Learner
 from minewatch.detect.company.live import KINDS, Company
 from minewatch.detect.company.model import write
 from minewatch.detect.company.settings import CompanySettings, ModelInForce
 from minewatch.detect.company.shrink import precision
+from minewatch.detect.judge import Judge
 from minewatch.errors import ModelError
 from minewatch_sim.scenario_file import find, load
 from minewatch_sim.simulation import points, simulate
 from unit.detect.mine import START, S
 from unit.detect.test_company_fit import NAMES, rows
+from unit.detect.test_judge import table
 
 DEVICE = "s/g/pump"
 
@@ -299,6 +302,98 @@ def test_two_states_that_are_the_same_are_no_singular_matrix():
     company = Company(CompanySettings())
     company.set_points(_pump()[:2])
     assert len(_scores(company, _batch(table)).score)
+
+
+def _moved_before_the_others_came():
+    """Return rows of a pump whose first sensor moved only before the others reported."""
+    table = rows(600)
+    table[:, 0] = np.arange(600) == 0
+    table[:2, 1:] = np.nan
+    table[520:, 1] += 8
+    return table
+
+
+def test_a_sensor_that_moved_before_the_others_came_is_left_out():
+    """Constant wherever every sensor is measured: the others are judged, and a snapshot is taken back."""
+    table = _moved_before_the_others_came()
+    model = fit("mahalanobis", NAMES, table[:500])
+    assert model.left_out["flow"] == "does not move while the others are measured"
+    company = _company()
+    company.take(_batch(table[:500]))
+    found = _scores(_resumed(company, _pump()), _batch(table[500:], 500))
+    assert set(found.point[found.ts_ns >= START + 530 * S].tolist()) == {1}
+
+
+def test_a_device_whose_kept_model_cannot_be_used_learns_anew():
+    """A model in a snapshot that is refused stops no start: that device begins as a new one does."""
+    company = _company()
+    company.take(_batch(rows(500)))
+    state = company.state()
+    (name,) = (each for each in state if each.endswith("model"))
+    again = _company()
+    again.restore({**state, name: np.frombuffer(b"{}", np.uint8)})
+    assert not len(_scores(again, _batch(_faulty(20, 0), 500)).score), "it has learned nothing as yet"
+    assert len(_scores(again, _batch(_faulty(), 520)).score)
+
+
+def test_no_fit_that_fails_stops_the_readings():
+    """A matrix that cannot be inverted is learned past; the rows are scored once a fit succeeds."""
+    calls = []
+
+    def final(sensors, taught, choice):
+        calls.append(len(taught))
+        if len(calls) == 1:
+            raise np.linalg.LinAlgError("Singular matrix")
+        return fit("mahalanobis", sensors, taught, choice, own=True)
+
+    learner = Learner(NAMES, Choice(), final)
+    learner.take(rows(600))
+    assert calls == [400, 400]
+    assert learner.model.kind == "mahalanobis"
+
+
+def _air_and_gas(**columns):
+    """Return an anemometer and a methane meter of one face."""
+    air = PointInfo("s/an/v", "s", "g", "an", "v", "air_velocity", "m/s", "face", **columns)
+    return [air, PointInfo("s/mm/ch4", "s", "g", "mm", "ch4", "methane", "%", "face", **columns)]
+
+
+def _lost_air(n=200, at=150, every=15, first=0):
+    """Return air that falls while methane rises, both read every so many seconds."""
+    table = np.random.default_rng(1).normal([1.6, 0.3], 0.01, (n, 2))
+    table[at:] = [0.1, 1.2]
+    batch = _batch(table)
+    return replace(batch, ts_ns=START + (first + (batch.ts_ns - START) // S * every) * S)
+
+
+def test_a_clock_stuck_ahead_stops_nobody():
+    """A doubted point whose time stands five hours ahead: the loss of air is told as without it."""
+    stuck = ReadingBatch.of([2], [START + 5 * 3600 * S], [1.0])
+    stuck = replace(stuck, quality=np.full(1, Quality.UNCERTAIN_CLOCK, np.uint8))
+    every = _air_and_gas(interval_s=1.0)
+    every.append(replace(every[1], place="s/stuck/ch4", device="stuck"))
+    told = []
+    for beside in (ReadingBatch.empty(), stuck):
+        company = Company(CompanySettings())
+        company.set_points(every)
+        parts = [
+            ReadingBatch.join([_lost_air(1, at, 1, k), beside]) for k, at in enumerate([1] * 150 + [0] * 9)
+        ]
+        told.append([row for part in parts for row in _rows(company.take(part)) if row[3] >= 0])
+    assert told[0][-1][3] >= 1
+    assert told[1] == told[0]
+
+
+def test_sensors_that_give_no_interval_outlast_a_delay():
+    """Read every 15 s without a word about it: a loss of air that stands for a minute is raised."""
+    company = Company(CompanySettings())
+    company.set_points(_air_and_gas())
+    judge = Judge()
+    (subject,) = company.subjects
+    judge.set_limits(table(subject, on_delay_ns=np.array([60 * S])), [subject])
+    found = judge.take(company.take(_lost_air())[1])
+    assert found.active.tolist() == [True]
+    assert 150 * 15 <= (found.since_ns[0] - START) / S <= 152 * 15
 
 
 def test_nothing_and_one_reading():

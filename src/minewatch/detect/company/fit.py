@@ -136,11 +136,10 @@ def _choose(sensors: Sequence[str], rows: F8, choice: Choice) -> _Rows:
         if there.mean() < 1 - MOST_MISSING:
             left_out[name] = f"measured in {there.mean():.0%} of the rows only"
             continue
-        spread = float(column[there].std())
-        if spread <= 1e-9 * abs(float(column[there].mean())) + 1e-12:
+        if _still(column[there]):
             left_out[name] = "does not move"
             continue
-        slow[j] = _slowness(column, window, spread)
+        slow[j] = _slowness(column, window, float(column[there].std()))
     swift = [j for j, share in slow.items() if share <= choice.slow_share]
     if len(swift) >= min(2, len(slow)):
         left_out |= {
@@ -150,22 +149,28 @@ def _choose(sensors: Sequence[str], rows: F8, choice: Choice) -> _Rows:
         }
     else:
         swift = list(slow)  # everything is slow: better judged together than not at all
-    if not swift:
-        raise ModelError(
-            "no sensor can be judged",
-            where="model",
-            mend="; ".join(f"{name} {why}" for name, why in left_out.items()) + ".",
-        )
-    kept = np.array(swift, np.int64)
-    raw = np.ascontiguousarray(rows[:, kept])
-    whole: B1 = np.logical_not(np.isnan(raw).any(axis=1))
+    whole: B1 = np.logical_not(np.isnan(rows[:, swift]).any(axis=1))
     if whole.sum() < LEAST:
         raise ModelError(
             f"only {int(whole.sum())} rows have every sensor",
             where="model",
             mend=f"Give at least {LEAST}, or leave out the sensor that is mostly missing.",
         )
+    still = [j for j in swift if _still(rows[whole, j])]  # it moved only while another was missing
+    left_out |= {sensors[j]: "does not move while the others are measured" for j in still}
+    kept = np.array([j for j in swift if j not in still], np.int64)
+    if not len(kept):
+        raise ModelError(
+            "no sensor can be judged",
+            where="model",
+            mend="; ".join(f"{name} {why}" for name, why in left_out.items()) + ".",
+        )
+    raw = np.ascontiguousarray(rows[:, kept])
     return _Rows(kept, left_out, raw, raw[whole].mean(axis=0), raw[whole].std(axis=0), whole, window)
+
+
+def _still(column: F8) -> bool:
+    return bool(column.std() <= 1e-9 * abs(column.mean()) + 1e-12)
 
 
 def _slowness(column: F8, window: int, spread: float) -> float:

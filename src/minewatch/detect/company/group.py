@@ -24,6 +24,8 @@ from minewatch.detect.parcel import Arrays, inside, of
 ROWS = Counter("minewatch_company_rows_total", "Rows of several points that were judged together.")
 
 ROOM = 1024  # rows that are joined at once
+HOLE_NS = 5_000_000_000
+UNKNOWN_HOLE_NS = 120_000_000_000  # where a point gives no interval
 RESET_NS = 60_000_000_000  # a clock that goes back by more begins a group anew
 
 
@@ -130,7 +132,8 @@ class Group:
         self._hold, self._judges = hold, judges
         self._step_ns, self._grace_ns = round(settings.step_s * 1e9), round(settings.grace_s * 1e9)
         self._detectors = tuple(dict.fromkeys(turn.detector for turn in judges if turn.told))
-        self._hole_ns = max(5_000_000_000, 2 * int(hold.max()))  # three of the longest interval
+        least = HOLE_NS if all(i.interval_s > 0 for i in infos) else UNKNOWN_HOLE_NS
+        self._hole_ns = max(least, 2 * int(hold.max()))  # three of the longest interval
         self._ids = np.array(members, np.int32)
         n = len(members)
         self._last_ns, self._last, self._tick = np.zeros(n, np.int64), np.zeros(n), np.zeros(1, np.int64)

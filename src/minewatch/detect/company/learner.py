@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from minewatch.contracts import B1, F8
@@ -23,6 +24,8 @@ from minewatch.errors import ModelError
 
 LEARNED = 400
 NOBODY: B1 = np.zeros(0, np.bool_)  # watches the drift of what a device has learned by itself
+
+log = structlog.get_logger(__name__)
 
 Fit = Callable[[Sequence[str], F8, Choice], Model]
 
@@ -75,19 +78,24 @@ class Learner:
         return found
 
     def restore(self, arrays: Arrays) -> None:
-        """Go on where a snapshot stood."""
-        self._rows, self._next = arrays["taught"], int(arrays["next"][0])
-        self.scorer = None
+        """Go on where a snapshot stood; learn anew where its model cannot be used."""
+        scorer = None
         if "model" in arrays:
-            self.scorer = Scorer(from_text(arrays["model"].tobytes().decode(), "detector snapshot"))
-            self.scorer.restore(arrays)
+            try:
+                scorer = Scorer(from_text(arrays["model"].tobytes().decode(), "detector snapshot"))
+            except ModelError as error:
+                log.warning("a device learns anew", sensors=self.sensors, problem=str(error))
+                return
+            scorer.restore(arrays)
+        self.scorer = scorer
+        self._rows, self._next = arrays["taught"], int(arrays["next"][0])
 
     def _learn(self) -> None:
         rows = self._rows
         done = len(rows) >= self._learned
         try:
             model = (self._final if done else _robust)(self.sensors, rows, self.choice)
-        except ModelError:  # too much is missing or constant as yet: learn on and try again
+        except (ModelError, np.linalg.LinAlgError):  # too much is missing or constant as yet: learn on
             model = None
         if model is not None:
             self.scorer = Scorer(model)

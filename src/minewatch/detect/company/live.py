@@ -123,10 +123,12 @@ class Company:
         if not self._groups or not len(batch):
             return NOTHING, []
         good = (batch.quality < Quality.UNCERTAIN) & np.isfinite(batch.value) & self._member[batch.point]
-        if good.any():
-            self._buffer.append(batch.take(good))
-            self._buffered += int(np.count_nonzero(good))
-        newest = int(batch.ts_ns.max())
+        if not good.any():
+            return NOTHING, []
+        batch = batch.take(good)
+        self._buffer.append(batch)
+        self._buffered += len(batch)
+        newest = int(batch.ts_ns.max())  # of good ones only: a clock that is wrong must not stop the others
         if abs(newest - self._done_ns) < self.settings.step_s * 1e9 and self._buffered < MOST_BUFFERED:
             return NOTHING, []  # no row can have become due: rows are paid for by the tick, not by the batch
         self._done_ns = newest
