@@ -84,7 +84,7 @@ class AlertBook:
         self._bindings: Mapping[int, Binding] = {}
         self._shelf = Shelf()
         self._chance = chance
-        self._merger = Merger(self._shelf, records)
+        self._merger = Merger(self._shelf, records, self._worded)
         self._words = Words(self._shelf)
         self._outlooks = Outlooks(self._shelf, self._words)
         self._desk = Desk(self._shelf, records, self._words)
@@ -334,13 +334,17 @@ class AlertBook:
             return event
         alert, waits = self._desk.raised(found, raised_alert(found, old))
         if not found.retrospective:
-            place = self._evidence.known_at(found.binding.point)
-            parts = {Part.TRIAL: waits, Part.PLACE: place, Part.CHANCE: self._likely(alert)}
-            alert = self._words.raised(slot, alert, parts)
+            alert = self._worded(slot, alert, found.binding.point, waits)
         self._shelf.since[slot] = found.since_ns
         self._shelf.found.add(slot)
         self._shelf.keep(slot, alert)
         return event_of(found, EventKind.RAISED, alert, now_ns)
+
+    def _worded(self, slot: Slot, alert: Alert, point: PointInfo, waits: Text | None = None) -> Alert:
+        """Return an alert that is being raised with what is known besides what was found."""
+        place = self._evidence.known_at(point)
+        parts = {Part.TRIAL: waits, Part.PLACE: place, Part.CHANCE: self._likely(alert)}
+        return self._words.raised(slot, alert, parts)
 
     def _likely(self, alert: Alert) -> Text | None:
         """Say how often alerts like this one were real, where labels allow it."""

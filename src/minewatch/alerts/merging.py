@@ -6,7 +6,7 @@ has a key of its own, so a note that comes twice changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from minewatch.alerts import texts
@@ -33,7 +33,7 @@ from minewatch.alerts.told import (
     Told,
     of_another_version,
 )
-from minewatch.contracts import Alert, AlertEvent, AlertState, EventKind, RecordStore, Text
+from minewatch.contracts import Alert, AlertEvent, AlertState, EventKind, PointInfo, RecordStore, Text
 from minewatch.errors import CommandRefused, NotFound
 
 BOTH = "both"
@@ -44,8 +44,11 @@ MOST_OF_A_SITE = 2_000  # open alerts that only gateways tell of: one that inven
 class Merger:
     """Merges what gateways tell into the alerts of a shelf; ``bindings`` are the rules in force here."""
 
-    def __init__(self, shelf: Shelf, records: RecordStore | None) -> None:
+    def __init__(
+        self, shelf: Shelf, records: RecordStore | None, worded: Callable[[Slot, Alert, PointInfo], Alert]
+    ) -> None:
         self._shelf = shelf
+        self._worded = worded  # adds what is known besides to an alert that is being raised
         self._records = records
         self.bindings: Mapping[int, Binding] = {}
         self._other_rule: dict[Slot, int] = {}  # held by a gateway of another version -> its cause
@@ -165,6 +168,7 @@ class Merger:
             alert = replace(alert, why=_joined(alert.why, _other_version(told)))
         if told.rule == FAILED_RULE:
             alert = replace(alert, why=Text(told.why, told.why, told.why))
+        alert = self._worded(slot, alert, binding.point)
         self._shelf.since[slot] = told.cause_ns
         self._shelf.keep(slot, alert)
         return self._event(told, key, EventKind.RAISED, alert, now_ns)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from minewatch.alerts.activation import Shelf, Slot
 from minewatch.alerts.texts import number
 from minewatch.alerts.words import Part, Words
-from minewatch.contracts import AlertEvent, Outlook, PointInfo, Text
+from minewatch.contracts import Alert, AlertEvent, Outlook, PointInfo, Text
 
 MOVED = 0.25  # a quarter more or less than was told is worth a row, and a minute at least
 REACHES = Text(
@@ -45,7 +45,12 @@ class Outlooks:
         for outlook in outlooks:
             point = self.points[outlook.point]
             for slot in standing.get(point.place, ()):
-                if not _matters(self._told.get(slot), outlook):
+                if self._words.reads_again(slot, outlook.ts_ns):
+                    continue
+                told = self._told.get(slot)
+                if not (
+                    _begins(self._shelf.open[slot], outlook) if told is None else _matters(told, outlook)
+                ):
                     continue
                 self._told[slot] = outlook
                 said = words(outlook, point.unit)
@@ -74,8 +79,13 @@ def _said(outlook: Outlook, unit: str, language: str) -> str:
     )
 
 
-def _matters(told: Outlook | None, outlook: Outlook) -> bool:
-    if told is None or not math.isfinite(told.minutes) or not math.isfinite(outlook.minutes):
-        return math.isfinite(outlook.minutes) != (told is not None and math.isfinite(told.minutes))
+def _begins(alert: Alert, outlook: Outlook) -> bool:
+    """Say whether the first outlook is to be told: after a start an older one may stand in the words."""
+    return math.isfinite(outlook.minutes) or REACHES.en.partition("{")[0] in alert.now.en
+
+
+def _matters(told: Outlook, outlook: Outlook) -> bool:
+    if not math.isfinite(told.minutes) or not math.isfinite(outlook.minutes):
+        return math.isfinite(outlook.minutes) != math.isfinite(told.minutes)
     moved = abs(outlook.minutes - told.minutes)
     return told.limit != outlook.limit or moved > max(1.0, MOVED * told.minutes)

@@ -36,17 +36,19 @@ class Words:
         self._parts: dict[Slot, dict[Part, Text]] = {}
         self._told_ns: dict[Slot, int] = {}
         self._waiting: dict[Slot, int] = {}  # since when something newer is known
+        self._read_to: dict[Slot, int] = {}  # after a start: what is older is read again
 
     def restore(self, slot: Slot, alert: Alert) -> None:
         """Take over an alert that stands: what was told of it counts for its next row."""
+        self._read_to[slot] = max(alert.now_ns, alert.changed_ns)
         if alert.now_ns > alert.changed_ns:
             self._told_ns[slot] = alert.now_ns
 
     def raised(self, slot: Slot, alert: Alert, parts: Mapping[Part, Text | None]) -> Alert:
         """Return an alert that is being raised with what is known already."""
         self._parts[slot] = {part: said for part, said in parts.items() if said is not None}
-        self._told_ns.pop(slot, None)
-        self._waiting.pop(slot, None)
+        for kept in (self._told_ns, self._waiting, self._read_to):
+            kept.pop(slot, None)
         now = self._composed(slot)
         return replace(alert, now=now, now_ns=alert.changed_ns if now.en else 0)
 
@@ -60,10 +62,15 @@ class Words:
             parts.pop(part, None)
         else:
             parts[part] = said
-        if ts_ns < max(alert.now_ns, alert.changed_ns):
-            return []  # read again after a restart: newer words stand already
-        self._waiting[slot] = ts_ns
+        if self.reads_again(slot, ts_ns):
+            return []
+        last_ns = max(alert.now_ns, alert.changed_ns)
+        self._waiting[slot] = ts_ns if ts_ns >= last_ns else last_ns + 1  # another gateway's batch came later
         return self._tell(slot, now_ns)
+
+    def reads_again(self, slot: Slot, ts_ns: int) -> bool:
+        """Say whether a word is from before the last start: newer ones stand already."""
+        return ts_ns < self._read_to.get(slot, ts_ns)
 
     def without(self, slot: Slot, alert: Alert, part: Part, ts_ns: int) -> Alert:
         """Return an alert that has a row of its own for another reason, with one word less."""
@@ -72,8 +79,8 @@ class Words:
 
     def tick(self, now_ns: int) -> list[AlertEvent]:
         """Say what has waited for its turn."""
-        for slot in [slot for slot in self._parts if slot not in self._shelf.since]:
-            for kept in (self._parts, self._told_ns, self._waiting):
+        for slot in [slot for slot in {*self._parts, *self._read_to} if slot not in self._shelf.since]:
+            for kept in (self._parts, self._told_ns, self._waiting, self._read_to):
                 kept.pop(slot, None)
         return [event for slot in list(self._waiting) for event in self._tell(slot, now_ns)]
 

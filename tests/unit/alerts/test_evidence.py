@@ -142,3 +142,13 @@ def test_old_facts_after_a_restart_say_nothing_again() -> None:
     again = book(records)
     assert again.apply(moved(), T0, places=[found(60), found(64, gases=2)]) == []
     assert "mm2" in again.alerts()[0].now.en
+
+
+def test_another_gateways_evidence_comes_late_and_is_told() -> None:
+    """A batch that is two seconds behind is no repeat; its row goes after the last one."""
+    made = book(MemoryRecords())
+    made.apply(moved((True, 70, 1.5)), T0 + 70 * S)
+    events = made.apply(moved(), T0 + 71 * S, places=[found(68)])
+    limit = [e for e in events if e.alert.rule == "methane-high"]
+    assert [(e.event, e.time_ns) for e in limit] == [(EventKind.EXPLAINED, T0 + 70 * S + 1)]
+    assert "an1" in limit[0].alert.now.en

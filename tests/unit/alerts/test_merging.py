@@ -11,7 +11,7 @@ from minewatch.alerts import merging
 from minewatch.alerts.book import AlertBook, alert_id
 from minewatch.alerts.rules import RuleSet
 from minewatch.alerts.told import FAILED_RULE, TEST_RULE, read
-from minewatch.contracts import AlertEvent, AlertQuery, AlertState, Command, EventKind
+from minewatch.contracts import AlertEvent, AlertQuery, AlertState, Command, EventKind, PlaceEvidence, Sign
 from minewatch.store.records.memory import MemoryRecords
 from unit.alerts.examples import T0, S, moved, point, rule
 
@@ -337,3 +337,11 @@ def test_a_gateway_speaks_only_for_itself(change: dict[str, Any], said: str) -> 
     """What another site, another panel or a person would say is refused, and so is what cannot be read."""
     with pytest.raises(ValueError, match=said):
         Desk().told("raised", 10, **change)
+
+
+def test_what_a_gateway_raises_says_what_is_known_of_the_place() -> None:
+    """The evidence that stands is in its words, as it would be if the engine had raised it."""
+    desk = Desk()
+    signs = (Sign(0, T0 + 5 * S, 0.2, 0.6),)
+    desk.book.apply(moved(), T0, places=[PlaceEvidence("north", "longwall-7", True, T0 + 6 * S, T0, signs)])
+    assert "methane at north/mm1/ch4 rose" in desk.told("raised", 10)[0].alert.now.en

@@ -7,7 +7,8 @@ import math
 from minewatch.alerts.book import AlertBook
 from minewatch.alerts.outlooks import words
 from minewatch.alerts.rules import RuleSet
-from minewatch.contracts import Outlook
+from minewatch.contracts import AlertQuery, Outlook
+from minewatch.store.records.memory import MemoryRecords
 from unit.alerts.examples import T0, S, moved, point, rule
 
 
@@ -45,3 +46,19 @@ def test_an_alert_tells_it_anew_as_it_moves() -> None:
         ("explained", ""),
     ]
     assert not any(e.alert.paged != rows[0].alert.paged for e in rows)
+
+
+def test_an_outlook_that_is_over_after_a_restart_is_withdrawn() -> None:
+    """The journal holds it as words; older facts read again keep it, the first newer one takes it back."""
+    records = MemoryRecords()
+    for begins in (True, False):
+        made = AlertBook(records=records)
+        made.bind(RuleSet((rule(),)), {0: point()})
+        made.restore(records.alerts(AlertQuery(limit=9))[0])
+        if begins:
+            records.append(made.apply(moved((True, 50, 1.5)), T0 + 50 * S))
+            records.append(made.foresee((outlook(60, 12.0),), T0 + 60 * S))
+    assert made.alerts()[0].now.en.startswith("reaches 1 % CH4 in 12 min")
+    assert made.foresee((outlook(55, math.inf),), T0 + 80 * S) == []
+    rows = made.foresee((outlook(81, math.inf),), T0 + 81 * S)
+    assert [(e.event.value, e.alert.now.en) for e in rows] == [("explained", "")]
