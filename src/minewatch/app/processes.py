@@ -29,6 +29,7 @@ from minewatch.errors import MinewatchError, StoreError
 log = structlog.get_logger(__name__)
 
 CONTEXT = multiprocessing.get_context("spawn")
+OF_THE_SUPERVISOR = (signal.SIGINT, signal.SIGHUP)  # it decides what comes of them
 LONGEST_PAUSE_S = 5.0
 QUIET_S = 30.0  # alive for this long, and the next death is treated as the first
 ENDED_BY_ERROR = 3  # exit code of a child that a person must help; its message is in the log
@@ -55,7 +56,8 @@ class Part:
 
 def _child(name: str, target: str, args: tuple[Any, ...], ready: Any, trouble: Path) -> None:
     """Run a part until it is told to stop or its parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
+    for whole_group in OF_THE_SUPERVISOR:  # Ctrl-C and a closed terminal reach every process of the group
+        signal.signal(whole_group, signal.SIG_IGN)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     parent = multiprocessing.parent_process()
@@ -173,7 +175,7 @@ class Supervisor:
             name=f"minewatch-{part.name}",
         )
         # inherited: a Ctrl-C before the new process ignores it would end it with a traceback
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, OF_THE_SUPERVISOR)
         try:
             part.process.start()
         finally:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import struct
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ log = structlog.get_logger(__name__)
 MAGIC = b"minewatch state 3\n"
 HEAD = struct.Struct("<q4Q")  # time taken, length of each part
 FIRST = len(MAGIC) + HEAD.size + 32  # the first part begins behind the SHA-256 of the head
+LONGEST_S = 300  # a writer that hangs is ended, so that the next one can begin
 MARGIN_NS = 120 * 1_000_000_000  # how far sources' clocks may lag ours and still be read back
 
 
@@ -43,19 +45,35 @@ class Saver:
         self.look()
         if self._child:
             return
-        self._said, says = os.pipe()
-        self._child = os.fork()
+        says = -1
+        try:
+            self._said, says = os.pipe()
+            self._child = os.fork()
+        except OSError as error:  # no process or descriptor is left for it: readings go on
+            self._note(f"{self._path}: no process can be started to write it ({error.strerror})")
+            if says >= 0:
+                os.close(self._said)
+                os.close(says)
+            return
         if not self._child:
             _write_and_end(self._pipeline, self._path, now_ns, says)
         os.close(says)
 
     def look(self, *, wait: bool = False) -> None:
         """Take note of a writer that has ended, and say once what it says is wrong."""
-        if not self._child or not os.waitpid(self._child, 0 if wait else os.WNOHANG)[0]:
+        if not self._child:
+            return
+        ended, status = os.waitpid(self._child, 0 if wait else os.WNOHANG)
+        if not ended:
             return
         problem = os.read(self._said, 4096).decode()
         os.close(self._said)
         self._child = 0
+        if os.WIFSIGNALED(status):
+            problem = f"{self._path}: its writer was ended by signal {os.WTERMSIG(status)}"
+        self._note(problem)
+
+    def _note(self, problem: str) -> None:
         if problem and not self._problem:
             log.error("detector state not written", problem=problem)
         self._problem = problem
@@ -68,22 +86,28 @@ class Saver:
 
 
 def _write_and_end(pipeline: Pipeline, path: Path, now_ns: int, says: int) -> None:
-    """Write the state, tell what went wrong, and end without touching what the process has open."""
-    problem = "its writer failed"
+    """Write the state, tell what went wrong, and end, without a hold on what the process has open."""
     try:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(LONGEST_S)
+        os.closerange(3, says)  # else a peer would not see that the core is gone
+        os.closerange(says + 1, os.sysconf("SC_OPEN_MAX"))
         os.nice(10)
-        save(pipeline, path, now_ns)
-        problem = ""
-    except StoreError as error:
-        problem = str(error)
+        problem = "its writer failed"
+        try:
+            save(pipeline, path, now_ns)
+            problem = ""
+        except StoreError as error:
+            problem = str(error)
+        finally:
+            os.write(says, problem.encode()[:4096])
     finally:
-        os.write(says, problem.encode()[:4096])
-        os._exit(0)
+        os._exit(0)  # whatever happens: it must never go on as a second core
 
 
 def save(pipeline: Pipeline, path: Path, now_ns: int) -> None:
     """Write what live and second side remember. Raises StoreError naming the file when the disk refuses."""
-    beside = path.with_suffix(".new")
+    beside = path.with_suffix(f".{os.getpid()}.new")  # a writer may outlive its core
     lengths = []
     try:
         with beside.open("wb") as out:
@@ -98,6 +122,7 @@ def save(pipeline: Pipeline, path: Path, now_ns: int) -> None:
             os.fsync(out.fileno())
         beside.replace(path)
     except OSError as error:
+        beside.unlink(missing_ok=True)
         raise StoreError(f"{path}: detector state cannot be written ({error.strerror})") from None
 
 
@@ -113,6 +138,8 @@ def load(pipeline: Pipeline, path: Path, now_ns: int) -> None:
     at once.
     """
     taken_ns = 0
+    for left in path.parent.glob(f"{path.stem}.*.new"):  # of writers that were killed
+        left.unlink()
     try:
         raw = path.read_bytes()
         taken_ns = _restore(pipeline, raw)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import signal
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -131,3 +135,50 @@ def test_a_writer_that_fails_is_said_once(tmp_path: Path, capsys: pytest.Capture
     said = capsys.readouterr().out
     assert said.count("detector state not written") == 1
     assert "none/state.bin: detector state cannot be written (No such file or directory)" in said
+
+
+def test_a_writer_that_is_killed_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The file of before stays, and the log says that the new one was not written."""
+    mine, path = fed(1), tmp_path / "state.bin"
+    saver = snapshot.Saver(mine, path)
+    saver.finish(START + 60 * SECOND)
+    before = path.read_bytes()
+    saver.start(START + 61 * SECOND)
+    os.kill(saver._child, signal.SIGSTOP)
+    os.kill(saver._child, signal.SIGKILL)
+    saver.look(wait=True)
+    said = capsys.readouterr().out
+    assert path.read_bytes() == before or "state not written" not in said  # it may have been quicker
+    assert path.read_bytes() != before or f"{path}: its writer was ended by signal 9" in said
+
+
+def test_no_process_can_be_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A machine that refuses a process costs the file, said once, and nothing else; then it goes on."""
+    saver = snapshot.Saver(fed(1), tmp_path / "state.bin")
+    open_before = len(list(Path("/proc/self/fd").iterdir()))
+
+    def refused() -> int:
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fork", refused)
+        saver.start(START)
+        saver.finish(START + SECOND)
+    assert capsys.readouterr().out.count("no process can be started") == 1
+    assert len(list(Path("/proc/self/fd").iterdir())) == open_before
+    saver.finish(START + 2 * SECOND)
+    assert (tmp_path / "state.bin").exists()
+
+
+def test_a_writer_holds_nothing_open(tmp_path: Path) -> None:
+    """A peer sees at once that the core has ended, though its writer still writes."""
+    ours, theirs = socket.socketpair()
+    saver = snapshot.Saver(fed(1), tmp_path / "state.bin")
+    with theirs:
+        saver.start(START)
+        ours.close()
+        theirs.settimeout(30)
+        assert theirs.recv(1) == b""
+        saver.look(wait=True)
