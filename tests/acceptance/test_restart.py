@@ -6,6 +6,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from minewatch.testing import MemoryRecords, MemoryTelemetry
 from minewatch_sim.scenario import Scenario, at, dropout, ramp, spike, uplink_lost
 from minewatch_sim.simulation import points
 
+pytestmark = pytest.mark.timeout(600)
 FACE = "karaganda-demo/ch4-face-60/ch4"
 CARBON = "karaganda-demo/co-belt-7/co"
 AIR = "karaganda-demo/air-face-7/velocity"
