@@ -48,7 +48,7 @@ STATISTICS = {
     "wear": Text("бастапқы деңгейден өзгерістер", "изменений против исходного", "changes over its baseline"),
     **dict.fromkeys(
         TOGETHER,
-        Text("әдеттегі шегінен неше есе", "выше обычной границы, раз", "beyond usual, times"),
+        Text("әдеттегі шекке қатынасы", "кратность обычной границе", "times the usual bound"),
     ),
     **dict.fromkeys(GATEWAY[:2], Text("нүктелердің үлесі", "доля точек", "share of points")),
     "gateway-clock": Text("сағат айырмасы", "часы расходятся на", "clock off by"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from minewatch.alerts.texts import duration, number
-from minewatch.contracts import PointInfo, Text, TrialChange
+from minewatch.contracts import PointInfo, Text, TrialChange, TrialStage
 
 MESSAGE = Text(
     kk="Датчик бақылау газымен тексеріліп жатқан сияқты: ешкім шақырылмайды. Тексеруді кім жүргізіп "
@@ -14,6 +14,16 @@ MESSAGE = Text(
     "никто — считайте газ настоящим.",
     en="The meter seems to be under test with calibration gas: nobody is called. Ask who tests it; if nobody "
     "does, take the gas for real.",
+)
+SUSPECTED = Text(
+    kk="бақылау газы болуы мүмкін: шақыру бірнеше секунд күтеді",
+    ru="возможно, контрольная смесь: вызов ждёт несколько секунд",
+    en="it may be calibration gas: the call waits for some seconds",
+)
+STILL = Text(
+    kk="бақылау газы: көп ұзамай кетпесе, адам шақырылады",
+    ru="контрольная смесь: если скоро не уйдёт, будет вызов",
+    en="calibration gas: a person is called unless it is gone soon",
 )
 # why a rise is no test; {w} is the witness, {v} what it shows, {u} what was usual there
 REASONS = {
@@ -84,17 +94,18 @@ def refuted(reason: str, change: TrialChange | None, witness: str) -> Text:
 def waits(change: TrialChange) -> Text:
     """Say until when nobody is called, and why."""
     left = max(0, change.until_ns - change.ts_ns)
-    if change.stage == "suspected":
-        return Text(
-            kk="бақылау газы болуы мүмкін: шақыру бірнеше секунд күтеді",
-            ru="возможно, контрольная смесь: вызов ждёт несколько секунд",
-            en="it may be calibration gas: the call waits for some seconds",
-        )
+    if change.stage is TrialStage.SUSPECTED:
+        return SUSPECTED
     return Text(
         kk=f"бақылау газы: {duration(left, 'kk')} ішінде кетпесе, адам шақырылады",
         ru=f"контрольная смесь: если не уйдёт за {duration(left, 'ru')}, будет вызов",
         en=f"calibration gas: a person is called unless it is gone within {duration(left, 'en')}",
     )
+
+
+def still_waits(stage: TrialStage) -> Text:
+    """Say the same after a start, when it is not known any more how long was told."""
+    return SUSPECTED if stage is TrialStage.SUSPECTED else STILL
 
 
 def tagged(change: TrialChange, point: PointInfo) -> Text:

@@ -53,7 +53,9 @@ class Desk:
         events: list[AlertEvent] = []
         for slot in self._waiting(None):
             alert = self._shelf.open[slot]
-            if alert.place not in standing:
+            if alert.place in standing:
+                self._words.again(slot, Part.TRIAL, trial_texts.still_waits(standing[alert.place]))
+            else:
                 events += self._escalate(slot, trial_texts.refuted("restart", None, ""), now_ns, now_ns)
         return events
 

@@ -44,6 +44,10 @@ class Words:
         if alert.now_ns > alert.changed_ns:
             self._told_ns[slot] = alert.now_ns
 
+    def again(self, slot: Slot, part: Part, said: Text) -> None:
+        """Take back after a start a word that stands in the last row already, for the rows that follow."""
+        self._parts.setdefault(slot, {}).setdefault(part, said)
+
     def raised(self, slot: Slot, alert: Alert, parts: Mapping[Part, Text | None]) -> Alert:
         """Return an alert that is being raised with what is known already."""
         self._parts[slot] = {part: said for part, said in parts.items() if said is not None}

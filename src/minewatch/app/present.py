@@ -44,7 +44,7 @@ def event_json(event: AlertEvent, zone: tzinfo = UTC) -> dict[str, Any]:
         "limit": number(alert.limit),
         "retrospective": alert.retrospective,
         "verified": alert.verified,
-        "why": alert.why.en,
+        "why": alert.known,
     }
 
 
@@ -55,7 +55,7 @@ def event_line(event: AlertEvent, zone: tzinfo = UTC) -> str:
     known = "" if alert.verified else " (limit unverified)"
     return (
         f"{iso(event.time_ns, zone)}  P{alert.priority} {event.event.value:<12} {alert.rule} at {alert.place}"
-        f"{called}: {alert.why.en}{known}"
+        f"{called}: {alert.known}{known}"
     )
 
 

@@ -87,6 +87,11 @@ class Alert:
     now: Text = NO_WORDS
     now_ns: int = 0
 
+    @property
+    def known(self) -> str:
+        """``why`` and ``now`` as one line in English, for what is written in one language."""
+        return f"{self.why.en.rstrip('.')}; {self.now.en}" if self.now.en else self.why.en
+
 
 @dataclass(frozen=True, slots=True)
 class AlertEvent:

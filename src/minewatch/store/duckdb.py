@@ -215,7 +215,7 @@ def _mark_columns(marks: Sequence[Watermark]) -> list[list[Any]]:
 def _event_row(event: AlertEvent) -> tuple[object, ...]:
     alert = event.alert
     head = (event.key, event.time_ns, alert.site, alert.zone, alert.rule, alert.priority, str(event.event))
-    return (*head, alert.id, alert.value, alert.limit, alert.why.en)
+    return (*head, alert.id, alert.value, alert.limit, alert.known)
 
 
 def _insert_values(table: str, columns: int) -> str:

@@ -108,7 +108,7 @@ def event_line(event: AlertEvent) -> str:
             "event": str(event.event),
         },
     )
-    fields = [f"alert={_string(alert.id)}", f"why={_string(alert.why.en)}"]
+    fields = [f"alert={_string(alert.id)}", f"why={_string(alert.known)}"]
     fields += [f"{n}={v!r}" for n, v in (("value", alert.value), ("limit", alert.limit)) if math.isfinite(v)]
     digits = int.from_bytes(hashlib.sha256(event.key.encode()).digest()[:8]) % _SAME_INSTANT_NS
     time_ns = event.time_ns // _SAME_INSTANT_NS * _SAME_INSTANT_NS + digits

@@ -16,6 +16,7 @@ from minewatch.contracts import (
     AlertState,
     Command,
     EventKind,
+    Outlook,
     TrialChange,
     TrialStage,
 )
@@ -167,6 +168,21 @@ def test_after_a_restart_without_knowledge_it_calls() -> None:
         mine.begin()
         events = mine.book.resume_trials(standing, T0 + 90 * S)
         assert [e.event.value for e in events] == expected
+
+
+def test_after_a_restart_newer_words_keep_why_it_waits() -> None:
+    """An outlook that follows a start stands beside the test gas, in three languages, and wipes nothing."""
+    mine = Mine()
+    mine.found(RISE, trials=(change(TrialStage.SUSPECTED, 61), change(TrialStage.TESTED, 68)))
+    mine.begin()
+    assert mine.book.resume_trials({"north/mm1/ch4": TrialStage.TESTED}, T0 + 90 * S) == []
+    more = mine.book.foresee((Outlook(0, T0 + 95 * S, 3.0, 12.0, 9.0, 17.0),), T0 + 95 * S)
+    now = more[0].alert.now
+    assert now.en.startswith(
+        "calibration gas: a person is called unless it is gone soon; reaches 3 % CH4 in 12"
+    )
+    assert now.ru.startswith("контрольная смесь: если скоро не уйдёт, будет вызов; достигнет")
+    assert now.kk.startswith("бақылау газы: көп ұзамай кетпесе, адам шақырылады; 12 минутта")
 
 
 def test_the_same_change_twice_is_told_once() -> None:

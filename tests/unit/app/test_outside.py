@@ -66,7 +66,9 @@ def test_one_meter_against_its_neighbours_is_an_alert_with_its_reason() -> None:
     place = "mine/face/methane/% CH4"
     assert told(events) == [("raised", place, 150.0), ("cleared", place, 200.0)]
     assert raised.alert.why.en.startswith("c reads 1 % CH4 above")
-    assert "% CH4 above what its 2 neighbours say; beyond usual, times 11 (limit ≥ 1)" in raised.alert.why.en
+    assert (
+        "% CH4 above what its 2 neighbours say; times the usual bound 11 (limit ≥ 1)" in raised.alert.why.en
+    )
     assert raised.alert.why.ru.startswith("c показывает на 1 % CH4 больше")
     assert (raised.alert.zone, raised.alert.unit, raised.alert.limit) == ("face", "1", 1.0)
     assert not cleared.alert.active

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import timedelta, timezone
 
 from conformance.record_examples import alert, event
@@ -16,7 +17,7 @@ from minewatch.app.present import (
     summary,
     summary_lines,
 )
-from minewatch.contracts import Counts, EventKind
+from minewatch.contracts import Counts, EventKind, Text
 
 
 def test_times_carry_their_offset_and_no_empty_fractions() -> None:
@@ -44,6 +45,14 @@ def test_a_limit_from_memory_says_so() -> None:
     shown = event(alert(1))
     assert ("(limit unverified)" in event_line(shown)) == (not shown.alert.verified)
     assert event_json(shown)["verified"] == shown.alert.verified
+
+
+def test_what_is_known_besides_is_printed() -> None:
+    """An `explained` row says its words after the reason: in both forms."""
+    more = Text("әрі", "ещё", "reaches 1 % CH4 in 12 min")
+    shown = event(replace(alert(1), now=more), kind=EventKind.EXPLAINED)
+    assert event_json(shown)["why"] == f"{alert(1).why.en}; {more.en}"
+    assert f": {alert(1).why.en}; {more.en}" in event_line(shown)
 
 
 def test_percentiles_of_nothing_are_null() -> None:

@@ -169,6 +169,13 @@ def test_an_event_keeps_persons_and_ids_out_of_the_tags() -> None:
     assert fields == {"alert": "a1", "why": 'said "high" C:\\x', "value": 2.1}
 
 
+def test_an_event_says_what_is_known_besides() -> None:
+    """The words of an `explained` row follow the reason."""
+    found = event("k")
+    more = replace(found, alert=replace(found.alert, now=Text("", "", "the air fell")))
+    assert parse(lp.event_line(more))[2]["why"] == 'said "high" C:\\x; the air fell'
+
+
 def test_events_of_one_instant_do_not_overwrite_each_other() -> None:
     """Two places in one zone alarm at once: two times within the millisecond, the same ones every time."""
     times = [parse(lp.event_line(event(key)))[3] for key in ("k1", "k2", "k1")]

@@ -10,7 +10,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from minewatch.contracts import PointInfo, ReadingBatch
+from conformance.record_examples import alert, event
+from minewatch.contracts import PointInfo, ReadingBatch, Text
 from minewatch.store.duckdb import DuckdbTelemetry
 from minewatch.store.influx import InfluxTelemetry
 from minewatch.store.telemetry_settings import DuckdbSettings, InfluxSettings
@@ -40,6 +41,16 @@ def test_the_sql_examples_run(tmp_path: Path) -> None:
         ("n/m/CH4", 2.0, "% CH4"),
     ]
     assert found[1] == [("g", 3, 0)]
+
+
+def test_an_event_says_what_is_known_besides(tmp_path: Path) -> None:
+    """The words of an `explained` row follow the reason, as the page says."""
+    file = tmp_path / "t.duckdb"
+    store = DuckdbTelemetry(DuckdbSettings(file=file))
+    store.write_events([event(alert(now=Text("", "", "the air fell")))])
+    store.close()
+    with duckdb.connect(str(file), read_only=True) as connection:
+        assert connection.execute("SELECT why FROM alert_event").fetchall() == [("1.2 % CH4; the air fell",)]
 
 
 @pytest.mark.parametrize("query", examples("influxql"))
