@@ -11,6 +11,7 @@ from minewatch.contracts import PointInfo, Quality, ReadingBatch
 from minewatch.detect import parcel
 from minewatch.detect.company.catalogue import DRIFT, IDS
 from minewatch.detect.company.fit import Choice, fit
+from minewatch.detect.company.group import PARTIAL
 from minewatch.detect.company.learner import Learner
 from minewatch.detect.company.live import KINDS, Company
 from minewatch.detect.company.model import write
@@ -144,6 +145,7 @@ def test_a_cut_of_a_fitted_model_finds_the_same(tmp_path, kind):
 
 
 def _in_force(folder, kind, since_s):
+    folder.mkdir(exist_ok=True)
     model = write(fit(kind, NAMES, rows(), Choice(trees=5)), folder / "m.json")
     return ModelInForce(
         device=DEVICE, file=folder / "m.json", digest=model.digest,
@@ -242,9 +244,62 @@ def test_a_model_that_no_longer_fits_is_told(tmp_path):
     (drifted,) = (each for each in said if each.detector == DRIFT.id)
     assert drifted.place == DEVICE
     assert (drifted.value[0] < 1, drifted.value[-1] >= 1) == (True, True)
-    assert company.drift()[0].en.startswith(f"The model of {DEVICE}: ")
+    assert (
+        company.drift()[0].en
+        == f"The model of {DEVICE}: 69% of the last rows lie beyond its fit and 69% alarm."
+    )
+    first = int(np.flatnonzero(drifted.value >= 1)[0])
+    assert drifted.say(first).en.startswith(
+        f"The model of {DEVICE}: 20% of the last rows lie beyond its fit "
+    )
     company.take(_batch(rows(4000), 1400))
     assert not company.drift()
+
+
+def test_drift_begins_anew_with_another_model(tmp_path):
+    """Of a model that has drifted nothing is held against the one that takes over, whatever the batches."""
+    old, new = (
+        _in_force(tmp_path / name, "mahalanobis", START / 1e9 + at) for name, at in (("a", 0), ("b", 700))
+    )
+    table = rows(1200) + np.array([40.0, 0, 0, 0])
+    found = []
+    for size in (1200, 100):
+        company = _company(models=(old, new), drift_rows=300)
+        said = [each for k, part in _pieces(table, size) for each in company.take(_batch(part, k))[1]]
+        drift = [each for each in said if each.detector == DRIFT.id]
+        order = np.argsort(np.concatenate([each.ts_ns for each in drift]))
+        found.append(np.concatenate([each.value for each in drift])[order])
+    assert np.array_equal(*(np.isnan(each) for each in found))
+    assert np.flatnonzero(np.isnan(found[0])).tolist() == [*range(299), *range(700, 999)]
+
+
+def test_another_calibration_date_or_range_teaches_nothing_anew():
+    """While a fault stands the range of its point changes: what was usual stays usual."""
+    kept, company = (Company(CompanySettings()) for _ in range(2))
+    every = _air_and_gas(interval_s=1.0)
+    told = []
+    for one, later in ((kept, every), (company, [replace(each, high=100.0) for each in every])):
+        one.set_points(every)
+        first = _rows(one.take(_lost_air(180, 150, 1)))
+        one.set_points(later)
+        second = _rows(one.take(_lost_air(60, 0, 1, 180)))
+        told.append([row for row in first + second if row[3] >= 0])
+    assert told[0][-1][3] >= 1
+    assert told[1] == told[0]
+
+
+def test_a_row_without_a_sensor_is_counted():
+    """Rows of sensors whose clocks lie further apart than grace and hold are seen in a metric."""
+    company = Company(CompanySettings())
+    company.set_points(_air_and_gas(interval_s=1.0))
+    before = PARTIAL._value.get()
+    company.take(_lost_air(50, 40, 1))
+    assert PARTIAL._value.get() == before
+    for second in range(100, 130):
+        batch = _lost_air(1, 1, 1, second)
+        said = company.take(replace(batch, ts_ns=batch.ts_ns - np.array([0, 20 * S])))[1]
+    assert PARTIAL._value.get() >= before + 20
+    assert not np.isfinite(said[-1].value).any(), "nothing is known of air and gas at one moment"
 
 
 def test_a_model_for_other_sensors_is_a_problem_not_a_crash(tmp_path):

@@ -15,33 +15,42 @@ class Drift:
 
     def __init__(self, name: str, rows: int, most: float) -> None:
         self.name = name
+        self._rows = rows
+        self._bounds = np.array([most, LEVEL])
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget everything: another model judges from now on."""
         self.beyond = 0.0
         self.level = 0.0
-        self._rows = rows
-        self._most = most
         self._seen = 0
 
     @property
-    def statistic(self) -> float:
-        """The larger of both shares, each over its bound; NaN while too few rows were judged."""
+    def shares(self) -> F8:
+        """The shares of rows beyond the fit and of rows that alarm; NaN while too few were judged."""
         if self._seen < min(self._rows, LEAST_ROWS):
-            return float("nan")
-        return max(self.beyond / self._most, self.level / LEVEL)
+            return np.full(2, np.nan)
+        return np.array([self.beyond, self.level])
+
+    def statistic(self, shares: F8) -> F8:
+        """Return the larger of both shares (..., 2), each over its bound."""
+        found: F8 = np.max(shares / self._bounds, axis=-1)
+        return found
 
     def note(self, beyond: B1, score: F8) -> F8:
-        """Take note of rows in their order; return the statistic after each."""
-        found = np.empty(len(beyond))
+        """Take note of rows in their order; return the shares (rows, 2) after each."""
+        found = np.empty((len(beyond), 2))
         for i, (outside, value) in enumerate(zip(beyond.tolist(), score.tolist(), strict=True)):
             self._seen += 1
             rate = 1.0 / min(self._seen, self._rows)
             self.beyond += rate * (outside - self.beyond)
             self.level += rate * ((value >= 0.5) - self.level)
-            found[i] = self.statistic
+            found[i] = self.shares
         return found
 
-    def reason(self, _row: int = 0) -> Text:
-        """Say in words how far the model has drifted by now."""
-        share, level = f"{self.beyond:.0%}", f"{self.level:.0%}"
+    def reason(self, shares: F8) -> Text:
+        """Say in words how far the model had drifted by these shares."""
+        share, level = (f"{each:.0%}" for each in shares)
         return Text(
             kk=f"{self.name} моделі: соңғы жолдардың {share} оқыту ауқымынан тыс, {level} дабыл береді.",
             ru=f"Модель {self.name}: {share} последних строк вне диапазона обучения, {level} тревожны.",

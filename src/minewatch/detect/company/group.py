@@ -22,6 +22,7 @@ from minewatch.detect.kernels.join import join_rows
 from minewatch.detect.parcel import Arrays, inside, of
 
 ROWS = Counter("minewatch_company_rows_total", "Rows of several points that were judged together.")
+PARTIAL = Counter("minewatch_company_rows_partial_total", "Rows in which a sensor was missing.")
 
 ROOM = 1024  # rows that are joined at once
 HOLE_NS = 5_000_000_000
@@ -177,14 +178,18 @@ class Group:
         said: list[Statistics] = []
         while True:
             rows, times = np.empty((ROOM, len(self.members))), np.empty(ROOM, np.int64)
+            judged_ns = int(self._tick[0]) - self._step_ns  # no row was later
             used, made = join_rows(
                 slot, ts, value, horizon, self._step_ns, self._hold, self._last_ns, self._last, self._tick,
                 rows, times,
             )  # fmt: skip
             slot, ts, value = slot[used:], ts[used:], value[used:]
             ROWS.inc(made)
+            PARTIAL.inc(int(np.isnan(rows[:made]).any(axis=1).sum()))
             for number, mine in enumerate(self._turns(times[:made])):
                 if len(mine):
+                    if self.drift and judged_ns < self._judges[number].since_ns:
+                        self.drift.begin()  # the first rows of another model
                     found += self._judge(self._judges[number], rows[mine], times[mine], said)
             if made < ROOM:
                 break
@@ -245,8 +250,7 @@ class Group:
             for name in self._detectors
         ]
         if self.drift and len(scored.beyond):
-            drifted = self.drift.note(scored.beyond, scored.score)
-            said.append(Statistics(DRIFT.id, group, times, drifted, self._hole_ns, self.drift.reason))
+            said.append(self._drifted(group, self.drift, scored, times))
         high = np.flatnonzero(scored.score >= 0.5)
         if not len(high):
             return []
@@ -260,6 +264,14 @@ class Group:
                 scored.statistic[high],
             )
         ]
+
+    def _drifted(self, group: str, drift: Drift, scored: Scored, times: I8) -> Statistics:
+        shares = drift.note(scored.beyond, scored.score)
+
+        def say(k: int) -> Text:
+            return drift.reason(shares[k])
+
+        return Statistics(DRIFT.id, group, times, drift.statistic(shares), self._hole_ns, say)
 
 
 def _about(name: str, infos: Sequence[PointInfo]) -> PointInfo:

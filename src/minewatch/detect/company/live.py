@@ -84,10 +84,14 @@ class Company:
 
     def drift(self) -> Sequence[Text]:
         """Return in words which models no longer fit what they judge."""
-        return [g.drift.reason() for g in self._groups.values() if g.drift and g.drift.statistic >= 1.0]
+        return [
+            drift.reason(drift.shares)
+            for drift in (group.drift for group in self._groups.values())
+            if drift and drift.statistic(drift.shares) >= 1.0
+        ]
 
     def set_points(self, points: Sequence[PointInfo]) -> None:
-        """Judge these points from now on; a group whose points are the same goes on where it stood."""
+        """Judge these points from now on; a group whose sensors are the same goes on where it stood."""
         if not self.settings.enabled or tuple(points) == self._points:
             return
         self._points = tuple(points)
@@ -96,8 +100,12 @@ class Company:
         for name, members in wanted[: self.settings.most_groups]:
             infos = [self._points[p] for p in members]
             kept = before.get(name)
-            same = kept is not None and kept.members == members and kept.infos == infos
-            self._groups[name] = kept if kept is not None and same else self._group(name, members, infos)
+            if kept is None or kept.members != members or kept.infos != infos:
+                group = self._group(name, members, infos)
+                if kept is not None and kept.digest == group.digest:  # another range or calibration date
+                    group.restore(kept.state())
+                kept = group
+            self._groups[name] = kept
         LEFT_OUT.set(max(0, len(wanted) - self.settings.most_groups))
         if len(wanted) > self.settings.most_groups:
             log.warning(
