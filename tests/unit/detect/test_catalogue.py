@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from minewatch.contracts import Quality, Text
 from minewatch.detect.catalogue import DETECTORS, NAMES, TEST_GAS, index
+from minewatch.detect.company.catalogue import BY_NAME
 from minewatch.detect.kernels import layout
 from minewatch.detect.settings import DetectSettings
 from minewatch.detect.trial_settings import TestGasSettings
@@ -52,6 +53,16 @@ def test_ids_and_names_are_a_promise():
     names = [n.replace("-", "_").upper() for n in NAMES]
     names = [codes.get(n, n).replace("COVERAGE", "COVER").replace("NOISE_DOSE", "DOSE") for n in names]
     assert [getattr(layout, n) for n in names] == list(range(layout.DETECTORS))
+
+
+def test_ids_of_what_judges_several_are_a_promise():
+    """So are the ids of detectors that judge devices, zones and gateways; no two are the same."""
+    outside = {name: i for name, i in BY_NAME.items() if name not in NAMES}
+    assert outside == {
+        "mahalanobis": 100, "pca": 101, "isolation-forest": 102, "neighbours": 103, "airflow-gas": 104,
+        "model-drift": 105, "gateway-silent": 106, "gateway-frozen": 107, "gateway-clock": 108,
+        "mixture": 109,
+    }  # fmt: skip
 
 
 def test_the_kernels_use_the_codes_of_the_contract():
