@@ -27,8 +27,8 @@ SAID = {
 }
 REAL = Text(
     "{x} хабарлайды: модельденген шахталарда мұндай 100 жағдайдың {p} шын болды",
-    "говорит и {x}: в моделируемых шахтах из 100 таких случаев настоящих {p}",
-    "{x} says so too: of 100 such cases in simulated mines {p} were real",
+    "о том же — {x}: в моделируемых шахтах из 100 таких случаев настоящих {p}",
+    "borne out by {x}: of 100 such cases in simulated mines {p} were real",
 )
 AND = Text(" және ", " и ", " and ")
 

@@ -60,7 +60,7 @@ def test_it_is_said_with_what_it_rests_on() -> None:
     said = CHANCE.words((True, False))
     assert said is not None
     assert said.en == (
-        "another meter of the place says so too: of 100 such cases in simulated mines 95 were real"
+        "borne out by another meter of the place: of 100 such cases in simulated mines 95 were real"
     )
     assert "95" in said.ru
     assert "95" in said.kk
@@ -68,7 +68,7 @@ def test_it_is_said_with_what_it_rests_on() -> None:
     assert Chance((0.0, 0.0), 9.0).words((False, False)) is None
     sure = Chance((9.0, 9.0), 9.0).words((True, True))
     assert sure is not None
-    assert sure.en.startswith("another meter of the place and another quantity there says so too: of 100")
+    assert sure.en.startswith("borne out by another meter of the place and another quantity there: of 100")
     assert "99 were real" in sure.en
 
 
