@@ -405,12 +405,15 @@ class AlertBook:
 
         The same readings find the same cause at the same time. A cause of old that is found at another time
         was carried over a restart across readings that nobody stored: it begins anew, and is never swallowed.
+        In history that is so only once a person has seen the one of before: until then it says the same.
         """
         before = [event for kind in kinds if (event := self._known(found, kind)) is not None]
         if not before:
             return found
         same = any(event.time_ns == found.ts_ns for event in before)
-        return None if same else replace(found, since_ns=found.ts_ns)
+        old = self._shelf.open.get((found.key, int(found.retrospective)))
+        unseen = found.retrospective and old is not None and any(e.alert.id == old.id for e in before)
+        return None if same or unseen else replace(found, since_ns=found.ts_ns)
 
     def _covered(self, found: Found) -> bool:
         """Say whether a live alert stood in the time from cause to finding: a person knows already."""

@@ -309,6 +309,19 @@ def test_history_and_live_of_one_cause_do_not_hide_each_other() -> None:
     assert len({a.id for a in made.alerts()}) == 2
 
 
+def test_a_cause_of_history_found_again_after_a_restart_is_told_once_until_somebody_has_seen_it() -> None:
+    """What waits for a person says it already; once a person has seen it, a find at another time is new."""
+    records = MemoryRecords()
+    records.append(book(records).apply(moved((True, 12, 2.0), since=[0]), NOW, retrospective=True))
+    again = moved((True, 16, 3.0), since=[0])
+    made = restart(records)
+    assert made.apply(again, NOW, retrospective=True) == []
+    (waiting,) = made.alerts()
+    records.append([made.command(acknowledge(waiting), NOW)])
+    (event,) = restart(records).apply(again, NOW, retrospective=True)
+    assert (event.event, event.alert.id == waiting.id) == (EventKind.RAISED, False)
+
+
 def test_a_silent_gateway_is_an_alert_once_its_grace_is_over() -> None:
     """Short losses say nothing; a longer one is an alert of its own at the gateway's place."""
     made = book()
