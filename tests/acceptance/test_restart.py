@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from acceptance.restarting import Core, Moment, Refusing, again, moments
@@ -160,6 +160,7 @@ def stood(records: MemoryRecords) -> list[tuple[str, str]]:
 
 
 @EXAMPLES
+@example(cut=205, full_ago=73)  # evidence of a place that begins anew at another second
 @given(cut=CUT, full_ago=st.integers(1, 150))
 def test_what_was_told_before_the_store_had_it_is_not_told_again(cut: int, full_ago: int) -> None:
     """A store that refused up to the crash: every reading is in it once, no alert comes back as history."""

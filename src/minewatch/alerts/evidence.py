@@ -92,9 +92,8 @@ class Places:
     def take(self, found: PlaceEvidence, now_ns: int) -> list[AlertEvent]:
         """Return the events that the begin, the end or another sign of an evidence causes."""
         slot: Slot = (key_of(RULE_ID, f"{found.site}/{found.zone}"), 0)
-        stood = self._shelf.since.get(slot)
         why = self._why(found) if found.active else _over(found)
-        if found.active and stood == found.since_ns:
+        if found.active and slot in self._shelf.since:  # after a restart it may begin at another time
             events = self._words.know(slot, Part.FOUND, why, found.ts_ns, now_ns)
         else:
             events = self._changed(found, why, now_ns)
