@@ -43,9 +43,40 @@ def alert_id(rule: str, place: str, since_ns: int, *, retrospective: bool = Fals
     return hashlib.sha256(cause.encode()).hexdigest()[:16]
 
 
+def key_text(key: int) -> str:
+    """Return the key of (rule, place) as it stands in the names of events."""
+    return f"{key & (1 << 64) - 1:016x}"
+
+
 def event_key(key: int, kind: EventKind, since_ns: int, *, retrospective: bool = False) -> str:
     """Return what makes an event happen once: (rule, place) as its key, the kind, the time of the cause."""
-    return f"{key & (1 << 64) - 1:016x}|{'retrospective-' if retrospective else ''}{kind.value}|{since_ns}"
+    return f"{key_text(key)}|{'retrospective-' if retrospective else ''}{kind.value}|{since_ns}"
+
+
+def remark(rule: str, place: str, cause_ns: int, time_ns: int, *, detector: str, text: Text) -> Alert:
+    """Return what stands in a row that is about no alert: nobody ever sees it in a list."""
+    return Alert(
+        id=alert_id(rule, place, cause_ns),
+        rule=rule,
+        place=place,
+        site="",
+        zone="",
+        quantity="",
+        priority=4,
+        paged=False,
+        state=AlertState.NORMAL,
+        active=False,
+        raised_ns=time_ns,
+        changed_ns=time_ns,
+        value=0.0,
+        unit="",
+        limit=0.0,
+        detector=detector,
+        message=text,
+        why=text,
+        citation="",
+        verified=True,
+    )
 
 
 @dataclass(frozen=True, slots=True)

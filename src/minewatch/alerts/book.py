@@ -25,6 +25,7 @@ from minewatch.alerts.activation import (
     alert_id,
     event_key,
     event_of,
+    key_text,
     raised_alert,
 )
 from minewatch.alerts.chance import Chance, facts_of
@@ -255,7 +256,7 @@ class AlertBook:
         """
         key = key_of(loss.RULE_ID, lost.place)
         slot = (key, 1)
-        name = f"{key & (1 << 64) - 1:016x}|lost|{lost.cause}"
+        name = f"{key_text(key)}|lost|{lost.cause}"
         if self._records is not None and self._records.event_by_key(name) is not None:
             IGNORED.labels("already in the journal").inc()
             return []

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from minewatch.alerts.activation import alert_id
-from minewatch.contracts import Alert, AlertEvent, AlertState, EventKind, ParameterChange, Text
+from minewatch.alerts.activation import remark
+from minewatch.contracts import Alert, AlertEvent, EventKind, ParameterChange, Text
 
 RULE_ID = "settings-changed"
 PLACE = "detect"
@@ -32,29 +32,7 @@ def _digest(change: ParameterChange) -> str:
 
 
 def _row(change: ParameterChange) -> Alert:
-    text = _text(change)
-    return Alert(
-        id=alert_id(RULE_ID, PLACE, change.from_ns),
-        rule=RULE_ID,
-        place=PLACE,
-        site="",
-        zone="",
-        quantity="",
-        priority=4,
-        paged=False,
-        state=AlertState.NORMAL,
-        active=False,
-        raised_ns=change.from_ns,
-        changed_ns=change.from_ns,
-        value=0.0,
-        unit="",
-        limit=0.0,
-        detector="settings",
-        message=text,
-        why=text,
-        citation="",
-        verified=True,
-    )
+    return remark(RULE_ID, PLACE, change.from_ns, change.from_ns, detector="settings", text=_text(change))
 
 
 def _text(change: ParameterChange) -> Text:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from minewatch.alerts.activation import EVENTS, IGNORED, SYSTEM, Shelf, Slot, alert_id
+from minewatch.alerts.activation import EVENTS, IGNORED, SYSTEM, Shelf, Slot, alert_id, event_key
 from minewatch.alerts.lifecycle import Step, after
 from minewatch.alerts.rule import key_of
 from minewatch.alerts.texts import duration, number
@@ -120,7 +120,7 @@ class Places:
         slot: Slot = (key, 0)
         old = self._shelf.open.get(slot)
         kind = EventKind.RAISED if found.active else EventKind.CLEARED
-        name = f"{key & (1 << 64) - 1:016x}|{kind.value}|{found.since_ns}"
+        name = event_key(key, kind, found.since_ns)
         if self._records is not None and self._records.event_by_key(name) is not None:
             IGNORED.labels("already in the journal").inc()
             return []

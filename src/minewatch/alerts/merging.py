@@ -18,9 +18,10 @@ from minewatch.alerts.activation import (
     Found,
     Shelf,
     Slot,
-    alert_id,
     event_key,
+    key_text,
     raised_alert,
+    remark,
 )
 from minewatch.alerts.lifecycle import Step, after
 from minewatch.alerts.rule import Binding, key_of
@@ -286,7 +287,7 @@ class Merger:
 
 
 def _name(key: int, kind: str, cause_ns: int) -> str:
-    return f"{key & (1 << 64) - 1:016x}|gateway-{kind}|{cause_ns}"
+    return f"{key_text(key)}|gateway-{kind}|{cause_ns}"
 
 
 def _other_version(told: Told) -> Text:
@@ -303,28 +304,6 @@ def _joined(a: Text, b: Text) -> Text:
 
 def _tested(told: Told) -> Alert:
     """Return what stands in the row of a test: never an alert that anybody sees in a list."""
-    binding = told.binding()
-    point = binding.point
-    return Alert(
-        id=alert_id(told.rule, told.place, told.cause_ns),
-        rule=told.rule,
-        place=told.place,
-        site=point.site,
-        zone=told.zone,
-        quantity=point.quantity,
-        priority=4,
-        paged=False,
-        state=AlertState.NORMAL,
-        active=False,
-        raised_ns=told.time_ns,
-        changed_ns=told.time_ns,
-        value=0.0,
-        unit="",
-        limit=0.0,
-        detector="test",
-        message=TESTED,
-        why=TESTED,
-        citation="",
-        verified=True,
-        origin=GATEWAY,
-    )
+    point = told.binding().point
+    row = remark(told.rule, told.place, told.cause_ns, told.time_ns, detector="test", text=TESTED)
+    return replace(row, site=point.site, zone=told.zone, quantity=point.quantity, origin=GATEWAY)

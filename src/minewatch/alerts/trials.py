@@ -12,7 +12,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from minewatch.alerts import texts, trial_texts
-from minewatch.alerts.activation import EVENTS, GATEWAY, IGNORED, SYSTEM, Found, Shelf, Slot, alert_id
+from minewatch.alerts.activation import (
+    EVENTS,
+    GATEWAY,
+    IGNORED,
+    SYSTEM,
+    Found,
+    Shelf,
+    Slot,
+    alert_id,
+    event_key,
+)
 from minewatch.alerts.lifecycle import Step, after
 from minewatch.alerts.merging import BOTH
 from minewatch.alerts.rule import Binding, key_of
@@ -121,7 +131,7 @@ class Desk:
         old = self._shelf.open[slot]
         alert = replace(old, paged=True, why=texts.joined(old.why, _no_test(why)))
         alert = self._words.without(slot, alert, Part.TRIAL, ts_ns)
-        name = f"{slot[0] & (1 << 64) - 1:016x}|{EventKind.ESCALATED.value}|{old.changed_ns}"
+        name = event_key(slot[0], EventKind.ESCALATED, old.changed_ns)
         self._shelf.keep(slot, alert)
         return self._event(name, EventKind.ESCALATED, alert, ts_ns, now_ns)
 
@@ -130,7 +140,7 @@ class Desk:
         slot: Slot = (key, 0)
         old = self._shelf.open.get(slot)
         alert = _alert(change, point, old)
-        name = f"{key & (1 << 64) - 1:016x}|{EventKind.TAGGED.value}|{change.since_ns}"
+        name = event_key(key, EventKind.TAGGED, change.since_ns)
         if self._is_known(name):
             return []
         self._shelf.since[slot] = change.since_ns
@@ -157,7 +167,7 @@ class Desk:
             now=NO_WORDS,
             now_ns=0,
         )
-        name = f"{key & (1 << 64) - 1:016x}|{EventKind.CLEARED.value}|{change.since_ns}"
+        name = event_key(key, EventKind.CLEARED, change.since_ns)
         self._shelf.since.pop(slot, None)
         self._shelf.keep(slot, alert)
         return self._event(name, EventKind.CLEARED, alert, change.ts_ns, now_ns)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from enum import IntEnum
 from functools import reduce
 
-from minewatch.alerts.activation import EVENTS, SYSTEM, Shelf, Slot
+from minewatch.alerts.activation import EVENTS, SYSTEM, Shelf, Slot, key_text
 from minewatch.alerts.texts import joined
 from minewatch.contracts import NO_WORDS, Alert, AlertEvent, EventKind, Text
 
@@ -102,7 +102,7 @@ class Words:
         alert = replace(alert, now=now, now_ns=ts_ns)
         self._shelf.keep(slot, alert)
         EVENTS.labels(EventKind.EXPLAINED.value).inc()
-        name = f"{slot[0] & (1 << 64) - 1:016x}|{EventKind.EXPLAINED.value}|{slot[1]}|{ts_ns}"
+        name = f"{key_text(slot[0])}|{EventKind.EXPLAINED.value}|{slot[1]}|{ts_ns}"
         return [AlertEvent(name, EventKind.EXPLAINED, alert, ts_ns, now_ns, SYSTEM)]
 
     def _composed(self, slot: Slot) -> Text:

@@ -46,9 +46,8 @@ from minewatch.contracts import (
     Watermark,
 )
 from minewatch.detect.company.catalogue import BY_NAME
-from minewatch.detect.company.live import Company
 from minewatch.detect.engine import Engine
-from minewatch.detect.gateways import Gateways
+from minewatch.detect.outside import Outside
 from minewatch.errors import CoreUnavailable, MinewatchError, WireError
 from minewatch.store.records import open_records
 from minewatch.store.telemetry import open_telemetry
@@ -454,6 +453,5 @@ def run_core(config: Config, stop: Callable[[], bool], ready: Callable[[], None]
     clock = SystemClock()
     pipeline = open_pipeline(config, clock)
     Engine.warm_up()  # a reading never waits for the compiler
-    Company.warm_up()
-    Gateways.warm_up()
+    Outside.warm_up()
     Core(config, pipeline, clock).run(stop, ready)

@@ -23,9 +23,8 @@ from minewatch.app.present import Tally, event_json, event_line, summary
 from minewatch.app.rejects import of_recording
 from minewatch.contracts import I4, AlertEvent, Counts, ReadingBatch
 from minewatch.detect.company.catalogue import BY_NAME
-from minewatch.detect.company.live import Company
 from minewatch.detect.engine import Engine
-from minewatch.detect.gateways import Gateways
+from minewatch.detect.outside import Outside
 from minewatch.detect.settings import DetectSettings
 from minewatch.errors import ConfigError
 from minewatch.ingest.map import load_map
@@ -96,8 +95,7 @@ def replay(
         pipeline = open_pipeline(rule_dirs, where, keep=folder is not None, start_ns=start_ns)
         player = Player(pipeline, recording, pipeline.register(recording.points), start_ns, show)
         Engine.warm_up()
-        Company.warm_up()
-        Gateways.warm_up()
+        Outside.warm_up()
         began = time.monotonic()
         for batch in _with_first(first, batches):
             if speed is not None:

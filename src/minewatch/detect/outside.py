@@ -51,6 +51,12 @@ class Outside:
         """Take these limits as active, and no others."""
         self.judge.resume(keys)
 
+    @staticmethod
+    def warm_up() -> None:
+        """Compile what all of them need, before readings come."""
+        live.Company.warm_up()
+        Gateways.warm_up()
+
     def snapshot(self) -> bytes:
         """Return everything that is remembered, as bytes that prove themselves whole."""
         return b"".join(self.encode())

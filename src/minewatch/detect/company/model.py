@@ -32,6 +32,7 @@ _SHARED = {"centre": "<f8", "scale": "<f8", "low": "<f8", "high": "<f8", "top": 
 _FORMS = {"fill": "<f8", "forms": "<f8"}
 _LOGISTIC = {"weights": "<f8"}
 _FOREST = {"root": "<i4", "feature": "<i4", "threshold": "<f4", "child": "<i4", "path": "<f8"}
+_ARRAYS = {LOGISTIC: _LOGISTIC, "isolation-forest": _SHARED | _FOREST}  # of other kinds: shared and forms
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +157,7 @@ def _array(said: Mapping[str, Any], kind: str) -> Array:
 
 
 def _model(document: Mapping[str, Any], digest: str) -> Model:
-    kinds = (
-        _LOGISTIC
-        if document["kind"] == LOGISTIC
-        else _SHARED | (_FOREST if document["kind"] == "isolation-forest" else _FORMS)
-    )
+    kinds = _ARRAYS.get(document["kind"], _SHARED | _FORMS)
     if set(kinds) != set(document["arrays"]):
         raise ValueError(f"arrays {sorted(document['arrays'])} where {sorted(kinds)} are meant")
     return Model(
