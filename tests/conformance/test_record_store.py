@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from conformance.record_examples import T0, S, alert, event, point, rejected
-from minewatch.contracts import AlertQuery, AlertState, EventKind, RecordStore
+from minewatch.contracts import AlertQuery, AlertState, EventKind, RecordStore, Text
 from minewatch.errors import ConfigError, NotFound
 from minewatch.store.record_settings import RecordSettings
 from minewatch.store.records import open_records
@@ -67,6 +67,17 @@ def test_an_event_comes_back_as_it_was_written(store: RecordStore) -> None:
         kept, alert=replace(kept.alert, value=0.0, limit=0.0)
     )
     assert read.alert.message == written.alert.message
+
+
+def test_an_alert_keeps_the_parts_of_its_words(store: RecordStore) -> None:
+    """What is known, by whose word it is, comes back with the alert; the journal has it as one text."""
+    words = ((2, Text("ауа", 'воздух "упал"', "the air")), (4, Text("а", "б", "c")))
+    said = alert(1, now=Text("ауа; а", "воздух; б", "the air; c"), now_ns=T0, words=words)
+    without = event(alert(1, now=said.now, now_ns=T0))
+    (kept,) = store.append([event(said)])
+    assert store.alert(said.id).words == words
+    assert store.alerts(AlertQuery())[0][0].words == words
+    assert kept.hash == MemoryRecords().append([without])[0].hash
 
 
 def test_an_alert_is_as_its_last_event_left_it(store: RecordStore) -> None:

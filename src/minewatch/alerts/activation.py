@@ -134,6 +134,7 @@ class Shelf:
             why=texts.cleared(found.binding, found.value, found.ts_ns - since_ns),
             now=NO_WORDS,
             now_ns=0,
+            words=(),
         )
         if not found.retrospective:
             self.span(found.key, since_ns, found.ts_ns, alert, by_gateway=by_gateway)
@@ -160,6 +161,7 @@ def raised_alert(found: Found, old: Alert | None) -> Alert:
         acknowledged_by="",
         now=NO_WORDS,
         now_ns=0,
+        words=(),
     )
 
 

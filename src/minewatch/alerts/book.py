@@ -29,6 +29,7 @@ from minewatch.alerts.activation import (
     raised_alert,
 )
 from minewatch.alerts.chance import Chance, facts_of
+from minewatch.alerts.held import Held
 from minewatch.alerts.lifecycle import Step, after
 from minewatch.alerts.merging import Merger
 from minewatch.alerts.outlooks import Outlooks
@@ -55,9 +56,8 @@ from minewatch.contracts import (
     Text,
     Transitions,
     TrialChange,
-    TrialStage,
 )
-from minewatch.errors import CommandRefused, NotFound
+from minewatch.errors import CommandRefused
 
 __all__ = ["AlertBook", "alert_id", "event_key"]
 
@@ -78,19 +78,18 @@ class AlertBook:
         chance: Chance | None = None,
     ) -> None:
         self._settings = settings or AlertSettings()
-        self._records = records
         self._of_points: Mapping[int, Binding] = {}
         self._of_subjects: Mapping[int, Binding] = {}
         self._common: dict[tuple[str, str], list[int]] = defaultdict(list)  # limits of common silence
         self._bindings: Mapping[int, Binding] = {}
         self._shelf = Shelf()
         self._chance = chance
-        self._merger = Merger(self._shelf, records, self._worded)
+        self._held = Held(records)
+        self._merger = Merger(self._shelf, self._held, self._worded)
         self._words = Words(self._shelf)
         self._outlooks = Outlooks(self._shelf, self._words)
-        self._desk = Desk(self._shelf, records, self._words)
-        self._evidence = evidence.Places(self._shelf, records, self._words)
-        self._index: dict[str, int] = {}  # points by place
+        self._desk = Desk(self._shelf, self._held, self._words)
+        self._evidence = evidence.Places(self._shelf, self._held, self._words)
         self._gateways: dict[int, GatewayInfo] = {}
         self._silences = silence.Silences(started_ns)
 
@@ -101,7 +100,6 @@ class AlertBook:
         """
         limits, self._of_points = rules.bind(points)
         self._desk.points = self._evidence.points = self._outlooks.points = points
-        self._index = {point.place: index for index, point in points.items()}
         self._take_bindings()
         return limits
 
@@ -221,17 +219,21 @@ class AlertBook:
                 events += self._desk.take(change, now_ns)
         return events
 
-    def resume_trials(self, standing: Mapping[str, TrialStage], now_ns: int) -> list[AlertEvent]:
-        """Go on after a start, with the places at which something is known of a test."""
+    def know_trials(self, standing: Sequence[TrialChange]) -> None:
+        """Take over after a start how trials stood before the readings that are read back."""
+        self._desk.know(standing)
+
+    def resume_trials(self, standing: Sequence[TrialChange], now_ns: int) -> list[AlertEvent]:
+        """Go on after a start: an alert that waits, and of whose test nothing is known, calls."""
         return self._desk.resume(standing, now_ns)
 
     def resume_places(self, standing: Iterable[PlaceEvidence], now_ns: int) -> list[AlertEvent]:
         """Go on after a start, with the evidence of places that stands."""
         return [event for place in standing for event in self._evidence.take(place, now_ns)]
 
-    def standing_points(self) -> list[int]:
-        """Return the points at which an alert stands."""
-        return [self._index[place] for place in self._outlooks.standing() if place in self._index]
+    def standing(self) -> list[str]:
+        """Return the places at which an alert stands."""
+        return list(self._outlooks.standing())
 
     def foresee(self, outlooks: tuple[Outlook, ...], now_ns: int) -> list[AlertEvent]:
         """Say in the words of the alerts that stand when the next limit of their point is reached."""
@@ -257,8 +259,7 @@ class AlertBook:
         key = key_of(loss.RULE_ID, lost.place)
         slot = (key, 1)
         name = f"{key_text(key)}|lost|{lost.cause}"
-        if self._records is not None and self._records.event_by_key(name) is not None:
-            IGNORED.labels("already in the journal").inc()
+        if self._held.repeats(name):
             return []
         identity = alert_id(loss.RULE_ID, lost.place, lost.from_ns, retrospective=True)
         alert = loss.alert(lost, identity, self._shelf.open.get(slot))
@@ -312,9 +313,7 @@ class AlertBook:
 
     def ended(self, identity: str) -> Alert:
         """Return an alert that the book holds no more. Raises NotFound."""
-        if self._records is None:
-            raise NotFound(f"there is no alert {identity}")
-        return self._records.alert(identity)
+        return self._held.alert(identity)
 
     def _raise(self, found: Found, now_ns: int) -> AlertEvent | None:
         slot = (found.key, int(found.retrospective))
@@ -396,10 +395,7 @@ class AlertBook:
         return self._silences.explained(point, begin_ns, ends[found.key])
 
     def _known(self, found: Found, kind: EventKind) -> AlertEvent | None:
-        if self._records is None:
-            return None
-        key = event_key(found.key, kind, found.since_ns, retrospective=found.retrospective)
-        return self._records.event_by_key(key)
+        return self._held.event(event_key(found.key, kind, found.since_ns, retrospective=found.retrospective))
 
     def _unless_known(self, found: Found, *kinds: EventKind) -> Found | None:
         """Return None for what the journal holds already: its own row, or its word to another's.

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from minewatch.alerts.activation import EVENTS, IGNORED, SYSTEM, Shelf, Slot, alert_id, event_key
+from minewatch.alerts.activation import EVENTS, SYSTEM, Shelf, Slot, alert_id, event_key
+from minewatch.alerts.held import Held
 from minewatch.alerts.lifecycle import Step, after
 from minewatch.alerts.rule import key_of
 from minewatch.alerts.texts import duration, number
@@ -25,7 +26,6 @@ from minewatch.contracts import (
     EventKind,
     PlaceEvidence,
     PointInfo,
-    RecordStore,
     Sign,
     Text,
 )
@@ -65,9 +65,9 @@ OVER = Text("ауа {d} кейін қалпына келді", "воздух в�
 class Places:
     """The alerts of places, on the shelf of the book; ``points`` are those in force."""
 
-    def __init__(self, shelf: Shelf, records: RecordStore | None, words: Words) -> None:
+    def __init__(self, shelf: Shelf, held: Held, words: Words) -> None:
         self._shelf = shelf
-        self._records = records
+        self._held = held
         self._words = words
         self.points: Mapping[int, PointInfo] = {}
         self._standing: dict[tuple[str, str], Text] = {}
@@ -121,8 +121,7 @@ class Places:
         old = self._shelf.open.get(slot)
         kind = EventKind.RAISED if found.active else EventKind.CLEARED
         name = event_key(key, kind, found.since_ns)
-        if self._records is not None and self._records.event_by_key(name) is not None:
-            IGNORED.labels("already in the journal").inc()
+        if self._held.repeats(name):
             return []
         if found.active and found.signs:
             alert = self._raised(found, place, why, old)
@@ -192,4 +191,7 @@ def _over(found: PlaceEvidence) -> Text:
 
 def _cleared(found: PlaceEvidence, why: Text, old: Alert) -> Alert:
     state = after(old.state, Step.CLEAR)
-    return replace(old, state=state, active=False, changed_ns=found.ts_ns, why=why, now=NO_WORDS, now_ns=0)
+    changed_ns = found.ts_ns
+    return replace(
+        old, state=state, active=False, changed_ns=changed_ns, why=why, now=NO_WORDS, now_ns=0, words=()
+    )

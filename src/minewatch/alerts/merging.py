@@ -23,6 +23,7 @@ from minewatch.alerts.activation import (
     raised_alert,
     remark,
 )
+from minewatch.alerts.held import Held
 from minewatch.alerts.lifecycle import Step, after
 from minewatch.alerts.rule import Binding, key_of
 from minewatch.alerts.told import (
@@ -34,8 +35,8 @@ from minewatch.alerts.told import (
     Told,
     of_another_version,
 )
-from minewatch.contracts import Alert, AlertEvent, AlertState, EventKind, PointInfo, RecordStore, Text
-from minewatch.errors import CommandRefused, NotFound
+from minewatch.contracts import Alert, AlertEvent, AlertState, EventKind, PointInfo, Text
+from minewatch.errors import CommandRefused
 
 BOTH = "both"
 LIVE, PAST = 0, 1
@@ -45,12 +46,10 @@ MOST_OF_A_SITE = 2_000  # open alerts that only gateways tell of: one that inven
 class Merger:
     """Merges what gateways tell into the alerts of a shelf; ``bindings`` are the rules in force here."""
 
-    def __init__(
-        self, shelf: Shelf, records: RecordStore | None, worded: Callable[[Slot, Alert, PointInfo], Alert]
-    ) -> None:
+    def __init__(self, shelf: Shelf, held: Held, worded: Callable[[Slot, Alert, PointInfo], Alert]) -> None:
         self._shelf = shelf
         self._worded = worded  # adds what is known besides to an alert that is being raised
-        self._records = records
+        self._held = held
         self.bindings: Mapping[int, Binding] = {}
         self._other_rule: dict[Slot, int] = {}  # held by a gateway of another version -> its cause
         self._told: dict[str, str] = {}  # alert by key, while nothing is in a journal
@@ -80,8 +79,7 @@ class Merger:
     def _over_by_same_rule(self, found: Found) -> str | None:
         """Return the alert that a gateway has told to its end, if it judged by the rule that holds here."""
         raised, ended = (
-            self._records.event_by_key(_name(found.key, kind, found.since_ns)) if self._records else None
-            for kind in ("raised", "cleared")
+            self._held.event(_name(found.key, kind, found.since_ns)) for kind in ("raised", "cleared")
         )
         if raised is not None:
             gone = ended is not None and ended.alert.why == WITHDRAWN
@@ -117,7 +115,7 @@ class Merger:
         name = _name(key, kind, cause_ns)
         if name in self._told:
             return self._told[name]
-        event = self._records.event_by_key(name) if self._records is not None else None
+        event = self._held.event(name)
         return event.alert.id if event else None
 
     # --- what gateways tell ---------------------------------------------------------------------------------
@@ -184,7 +182,7 @@ class Merger:
         """Return the alert of the service that is this very activation."""
         for retrospective in (False, True):
             name = event_key(key, EventKind.RAISED, told.cause_ns, retrospective=retrospective)
-            event = self._records.event_by_key(name) if self._records is not None else None
+            event = self._held.event(name)
             if event is not None:
                 return self._alert(event.alert.id)
         if (key, LIVE) in self._shelf.since:
@@ -224,7 +222,7 @@ class Merger:
     def _unacknowledged(self, told: Told, key: int, alert: Alert) -> Alert:
         """Take back what the panel said of an activation that ended before the running one began."""
         name = _name(key, "acknowledged", told.cause_ns)
-        event = self._records.event_by_key(name) if self._records is not None else None
+        event = self._held.event(name)
         if event is None or event.alert.id != alert.id or event.actor != alert.acknowledged_by:
             return alert
         alert = replace(alert, state=AlertState.UNACKNOWLEDGED, acknowledged_by="")
@@ -250,9 +248,7 @@ class Merger:
         slot = self._shelf.place.get(identity)
         if slot is not None:
             return self._shelf.open[slot]
-        if self._records is None:
-            raise NotFound(f"there is no alert {identity}")
-        return self._records.alert(identity)
+        return self._held.alert(identity)
 
     def _keep(self, alert: Alert) -> None:
         slot = self._shelf.place.get(alert.id)
@@ -262,7 +258,7 @@ class Merger:
     def _also(self, found: Found, kind: EventKind, alert: Alert, now_ns: int) -> AlertEvent | None:
         """Return the row by which the engine adds its word."""
         name = event_key(found.key, kind, found.since_ns)
-        if self._records is not None and self._records.event_by_key(name) is not None:
+        if self._held.event(name) is not None:
             return None
         EVENTS.labels(kind.value).inc()
         return AlertEvent(name, kind, alert, found.ts_ns, now_ns, SYSTEM)
@@ -270,7 +266,7 @@ class Merger:
     def _event(self, told: Told, key: int, kind: EventKind, alert: Alert, now_ns: int) -> AlertEvent:
         said = "cleared" if told.kind == "withdrawn" else told.kind
         name = _name(key, said, told.cause_ns)
-        if self._records is None:
+        if not self._held.kept:
             self._told[name] = alert.id
         EVENTS.labels(kind.value).inc()
         return AlertEvent(

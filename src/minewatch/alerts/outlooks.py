@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from minewatch.alerts.activation import Shelf, Slot
 from minewatch.alerts.texts import number
 from minewatch.alerts.words import Part, Words
-from minewatch.contracts import Alert, AlertEvent, Outlook, PointInfo, Text
+from minewatch.contracts import AlertEvent, Outlook, PointInfo, Text
 
 MOVED = 0.25  # a quarter more or less than was told is worth a row, and a minute at least
 REACHES = Text(
@@ -48,9 +48,11 @@ class Outlooks:
                 if self._words.reads_again(slot, outlook.ts_ns):
                     continue
                 told = self._told.get(slot)
-                if not (
-                    _begins(self._shelf.open[slot], outlook) if told is None else _matters(told, outlook)
-                ):
+                if told is None:  # after a start an older one may stand in the words
+                    begins = math.isfinite(outlook.minutes) or self._words.says(slot, Part.OUTLOOK)
+                    if not begins:
+                        continue
+                elif not _matters(told, outlook):
                     continue
                 self._told[slot] = outlook
                 said = words(outlook, point.unit)
@@ -77,11 +79,6 @@ def _said(outlook: Outlook, unit: str, language: str) -> str:
         u=unit,
         s=str(getattr(span, language)).format(a=soonest, b=latest),
     )
-
-
-def _begins(alert: Alert, outlook: Outlook) -> bool:
-    """Say whether the first outlook is to be told: after a start an older one may stand in the words."""
-    return math.isfinite(outlook.minutes) or REACHES.en.partition("{")[0] in alert.now.en
 
 
 def _matters(told: Outlook, outlook: Outlook) -> bool:

@@ -20,11 +20,6 @@ SUSPECTED = Text(
     ru="возможно, контрольная смесь: вызов ждёт несколько секунд",
     en="it may be calibration gas: the call waits for some seconds",
 )
-STILL = Text(
-    kk="бақылау газы: көп ұзамай кетпесе, адам шақырылады",
-    ru="контрольная смесь: если скоро не уйдёт, будет вызов",
-    en="calibration gas: a person is called unless it is gone soon",
-)
 # why a rise is no test; {w} is the witness, {v} what it shows, {u} what was usual there
 REASONS = {
     "neighbour": Text(
@@ -101,11 +96,6 @@ def waits(change: TrialChange) -> Text:
         ru=f"контрольная смесь: если не уйдёт за {duration(left, 'ru')}, будет вызов",
         en=f"calibration gas: a person is called unless it is gone within {duration(left, 'en')}",
     )
-
-
-def still_waits(stage: TrialStage) -> Text:
-    """Say the same after a start, when it is not known any more how long was told."""
-    return SUSPECTED if stage is TrialStage.SUSPECTED else STILL
 
 
 def tagged(change: TrialChange, point: PointInfo) -> Text:

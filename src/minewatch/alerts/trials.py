@@ -8,7 +8,7 @@ known, CLEARED with as-found value, response time and recovery, and there for a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from minewatch.alerts import texts, trial_texts
@@ -23,6 +23,7 @@ from minewatch.alerts.activation import (
     alert_id,
     event_key,
 )
+from minewatch.alerts.held import Held
 from minewatch.alerts.lifecycle import Step, after
 from minewatch.alerts.merging import BOTH
 from minewatch.alerts.rule import Binding, key_of
@@ -34,7 +35,6 @@ from minewatch.contracts import (
     AlertState,
     EventKind,
     PointInfo,
-    RecordStore,
     Text,
     TrialChange,
     TrialStage,
@@ -50,24 +50,27 @@ RUNNING = (TrialStage.SUSPECTED, TrialStage.TESTED)
 class Desk:
     """Holds calls back while a meter is under test, and lets none be lost; ``points`` are those in force."""
 
-    def __init__(self, shelf: Shelf, records: RecordStore | None, words: Words) -> None:
+    def __init__(self, shelf: Shelf, held: Held, words: Words) -> None:
         self._shelf = shelf
         self._words = words
-        self._records = records
+        self._held = held
         self.bindings: Mapping[int, Binding] = {}
         self.points: Mapping[int, PointInfo] = {}
         self._trials: dict[str, TrialChange] = {}  # those that run, by place
 
-    def resume(self, standing: Mapping[str, TrialStage], now_ns: int) -> list[AlertEvent]:
+    def know(self, standing: Sequence[TrialChange]) -> None:
+        """Take over how trials stand after a start: an alert at a meter under test waits as ever."""
+        self._trials = {
+            self.points[change.point].place: change for change in standing if change.stage in RUNNING
+        }
+
+    def resume(self, standing: Sequence[TrialChange], now_ns: int) -> list[AlertEvent]:
         """Go on after a start: what waits, and nothing is known of its test any more, calls at once."""
-        events: list[AlertEvent] = []
-        for slot in self._waiting(None):
-            alert = self._shelf.open[slot]
-            if alert.place in standing:
-                self._words.again(slot, Part.TRIAL, trial_texts.still_waits(standing[alert.place]))
-            else:
-                events += self._escalate(slot, trial_texts.refuted("restart", None, ""), now_ns, now_ns)
-        return events
+        self.know(standing)
+        known = {self.points[change.point].place for change in standing}
+        unknown = [slot for slot in self._waiting(None) if self._shelf.open[slot].place not in known]
+        why = trial_texts.refuted("restart", None, "")
+        return [event for slot in unknown for event in self._escalate(slot, why, now_ns, now_ns)]
 
     def raised(self, found: Found, alert: Alert) -> tuple[Alert, Text | None]:
         """Return the alert as it is raised, and why it waits: it does while its meter may be under test."""
@@ -141,7 +144,7 @@ class Desk:
         old = self._shelf.open.get(slot)
         alert = _alert(change, point, old)
         name = event_key(key, EventKind.TAGGED, change.since_ns)
-        if self._is_known(name):
+        if self._held.repeats(name):
             return []
         self._shelf.since[slot] = change.since_ns
         self._shelf.keep(slot, alert)
@@ -166,18 +169,15 @@ class Desk:
             why=_no_test(why) if refuted else why,
             now=NO_WORDS,
             now_ns=0,
+            words=(),
         )
         name = event_key(key, EventKind.CLEARED, change.since_ns)
         self._shelf.since.pop(slot, None)
         self._shelf.keep(slot, alert)
         return self._event(name, EventKind.CLEARED, alert, change.ts_ns, now_ns)
 
-    def _is_known(self, name: str) -> bool:
-        return self._records is not None and self._records.event_by_key(name) is not None
-
     def _event(self, name: str, kind: EventKind, alert: Alert, ts_ns: int, now_ns: int) -> list[AlertEvent]:
-        if self._is_known(name):
-            IGNORED.labels("already in the journal").inc()
+        if self._held.repeats(name):
             return []
         EVENTS.labels(kind.value).inc()
         return [AlertEvent(name, kind, alert, ts_ns, now_ns, SYSTEM)]

@@ -340,7 +340,7 @@ class Pipeline:
             if not gateway.online:
                 # one alert for the gateway stands for all its sensors; theirs start anew when it is back
                 self.engine.hear(self.points.of_gateway(gateway.site, gateway.gateway), now_ns)
-        outlooks = self.engine.outlook(self.book.standing_points(), now_ns)
+        outlooks = self.engine.outlook(self.points.at(self.book.standing()).tolist(), now_ns)
         events = self._record(self.book.tick(now_ns) + self.book.foresee(outlooks, now_ns))
         # first what stands for many: it covers the silences that follow
         events += self._apply(self.outside.tick(self.engine.state.point, now_ns), now_ns)
@@ -409,6 +409,7 @@ class Pipeline:
         have measured something else. A doubted time has no place in a history; the book knows what stands.
         """
         rows = 0
+        self.book.know_trials(self.engine.standing_trials(from_ns))
         seen = self.engine.last_ns()
         born = np.array([info.valid_from_ns - 1 for info in self.points.infos], np.int64)
         seen = np.where(seen == NEVER, np.maximum(seen, born), seen)
@@ -429,8 +430,7 @@ class Pipeline:
         keys, _ = self.book.active_keys()
         self.engine.resume(keys)
         self.outside.resume(keys)
-        standing = {self.points.infos[point].place: stage for point, stage in self.engine.trials.standing()}
-        self._record(self.book.resume_trials(standing, now_ns))
+        self._record(self.book.resume_trials(self.engine.standing_trials(now_ns), now_ns))
         for site, zone, since_ns in self.book.standing_places():
             self.engine.trials.stand(site, zone, since_ns)
         self._record(self.book.resume_places(self.engine.trials.weighed(now_ns), now_ns))

@@ -60,8 +60,9 @@ class Points:
         return np.asarray(rows, np.int32)
 
     def at(self, places: Iterable[str]) -> I4:
-        """Return the points at these places."""
-        return np.asarray([self._index[place] for place in places], np.int32)
+        """Return the points at these places; a place without one is left out."""
+        known = (self._index.get(place, -1) for place in places)
+        return np.asarray([index for index in known if index >= 0], np.int32)
 
     def latest(self, *, changed_only: bool = False) -> ReadingBatch:
         """Return one row per point heard of; with ``changed_only`` those since the last such call."""

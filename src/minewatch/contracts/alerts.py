@@ -57,7 +57,8 @@ class Alert:
     """One activation of a rule at a place, as it stands now; ``row`` is its last row in the journal.
 
     ``why`` is what was found when it was raised or cleared, ``now`` what is known besides while it stands,
-    since ``now_ns``.
+    since ``now_ns``. ``words`` are the parts of ``now`` by whose they are: the book goes on with them after a
+    restart, the journal has ``now`` alone.
     """
 
     id: str
@@ -86,6 +87,7 @@ class Alert:
     origin: str = ""  # who found it: "" the service, "gateway", "both"
     now: Text = NO_WORDS
     now_ns: int = 0
+    words: tuple[tuple[int, Text], ...] = ()
 
     @property
     def known(self) -> str:

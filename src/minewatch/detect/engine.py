@@ -163,6 +163,10 @@ class Engine:
         """Return the trials of calibration gas that end by the clock."""
         return self.trials.tick(now_ns, self._phases.signs[int(self._phases.at(now_ns))])
 
+    def standing_trials(self, now_ns: int) -> tuple[TrialChange, ...]:
+        """Return how each trial stands that runs, or is over while alerts of it may still wait."""
+        return self.trials.standing(self._phases.signs[int(self._phases.at(now_ns))])
+
     def outlook(self, points: Sequence[int], now_ns: int) -> tuple[Outlook, ...]:
         """Return when points whose forecast pays will reach their next limit."""
         return outlooks(self._state, points, now_ns)

@@ -26,8 +26,20 @@ from minewatch.contracts import (
     TrialStage,
 )
 from minewatch.detect.kernels.layout import NONE, Rows
-from minewatch.detect.kernels.trial import expire, watch
-from minewatch.detect.kernels.trial_layout import AIR, CHANGE, METER, PLACE, PLACE_STANDS, TRIAL, Signs
+from minewatch.detect.kernels.trial import expire, note_change, watch
+from minewatch.detect.kernels.trial_layout import (
+    AFTER,
+    AIR,
+    CHANGE,
+    METER,
+    NO_DOUBT,
+    PLACE,
+    PLACE_STANDS,
+    SUSPECTED,
+    TESTED,
+    TRIAL,
+    Signs,
+)
 from minewatch.detect.memory import extended
 from minewatch.detect.trial_settings import TestGasSettings
 
@@ -151,10 +163,15 @@ class Trials:
         found = (self._evidence(group, now_ns) for group in standing)
         return tuple(place for place in found if place.signs)
 
-    def standing(self) -> tuple[tuple[int, TrialStage], ...]:
-        """Return the points whose trial runs, or is over while alerts of it may still wait."""
-        kept = np.flatnonzero(np.isin(self._rows["stage"], (1, 2, 4)))
-        return tuple((int(self._points[k]), STAGES[int(self._rows["stage"][k])]) for k in kept)
+    def standing(self, signs: Signs) -> tuple[TrialChange, ...]:
+        """Return how each trial stands that runs, or is over while alerts of it may still wait."""
+        found: list[TrialChange] = []
+        for k in np.flatnonzero(np.isin(self._rows["stage"], (SUSPECTED, TESTED, AFTER))).tolist():
+            row = self._rows[k]
+            stage, last_ns = int(row["stage"]), int(row["last_ns"])
+            note_change(self._rows, k, stage, NO_DOUBT, -1, last_ns, signs, self._changes[0])
+            found += self._told(1)
+        return tuple(found)
 
     def snapshot(self) -> Rows:
         """Return what was learned, with the points it was learned of."""

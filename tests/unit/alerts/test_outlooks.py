@@ -36,7 +36,7 @@ def test_an_alert_tells_it_anew_as_it_moves() -> None:
     made.bind(RuleSet((rule(),)), {0: point()})
     assert made.foresee((outlook(10, 12),), T0 + 10 * S) == []  # nothing stands
     made.apply(moved((True, 50, 1.5)), T0 + 50 * S)
-    assert made.standing_points() == [0]
+    assert made.standing() == [point().place]
     rows = []
     for second, minutes in ((60, 12.0), (120, 11.2), (200, 9.9), (260, 8.4), (300, 7.0), (400, math.inf)):
         rows += made.foresee((outlook(second, minutes),), T0 + second * S)

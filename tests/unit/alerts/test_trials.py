@@ -162,7 +162,7 @@ def test_a_gateway_is_not_silenced() -> None:
 
 def test_after_a_restart_without_knowledge_it_calls() -> None:
     """What waits in the journal and has no trial any more calls when the service starts; else it goes on."""
-    for standing, expected in (({}, ["escalated"]), ({"north/mm1/ch4": TrialStage.TESTED}, [])):
+    for standing, expected in (((), ["escalated"]), ((change(TrialStage.TESTED, 68),), [])):
         mine = Mine()
         mine.found(RISE, trials=(change(TrialStage.SUSPECTED, 61), change(TrialStage.TESTED, 68)))
         mine.begin()
@@ -170,19 +170,31 @@ def test_after_a_restart_without_knowledge_it_calls() -> None:
         assert [e.event.value for e in events] == expected
 
 
-def test_after_a_restart_newer_words_keep_why_it_waits() -> None:
-    """An outlook that follows a start stands beside the test gas, in three languages, and wipes nothing."""
+@pytest.mark.parametrize("stage", [TrialStage.SUSPECTED, TrialStage.TESTED])
+def test_after_a_restart_a_new_alert_at_a_meter_under_test_waits_too(stage: TrialStage) -> None:
+    """The service is killed in the middle of a test: what its gas sets off afterwards calls nobody."""
     mine = Mine()
-    mine.found(RISE, trials=(change(TrialStage.SUSPECTED, 61), change(TrialStage.TESTED, 68)))
+    mine.found(trials=(change(TrialStage.SUSPECTED, 61),))
     mine.begin()
-    assert mine.book.resume_trials({"north/mm1/ch4": TrialStage.TESTED}, T0 + 90 * S) == []
-    more = mine.book.foresee((Outlook(0, T0 + 95 * S, 3.0, 12.0, 9.0, 17.0),), T0 + 95 * S)
-    now = more[0].alert.now
-    assert now.en.startswith(
-        "calibration gas: a person is called unless it is gone soon; reaches 3 % CH4 in 12"
-    )
-    assert now.ru.startswith("контрольная смесь: если скоро не уйдёт, будет вызов; достигнет")
-    assert now.kk.startswith("бақылау газы: көп ұзамай кетпесе, адам шақырылады; 12 минутта")
+    mine.book.know_trials((change(stage, 68),))
+    assert told(mine.found(RISE)) == [("raised", "methane-high", False)]
+    events = mine.found(trials=(change(TrialStage.REFUTED, 70, reason="bound"),))
+    assert told(events)[-1] == ("escalated", "methane-high", True)
+
+
+def test_after_a_restart_newer_words_keep_why_it_waits() -> None:
+    """An outlook that follows a start stands beside the test gas as it was told, and wipes nothing."""
+    mine = Mine()
+    before = mine.found(RISE, trials=(change(TrialStage.SUSPECTED, 61), change(TrialStage.TESTED, 68)))
+    mine.begin()
+    assert mine.book.resume_trials((change(TrialStage.TESTED, 68),), T0 + 90 * S) == []
+    outlook = Outlook(0, T0 + 1095 * S, 3.0, 12.0, 9.0, 17.0)
+    more = mine.book.foresee((outlook,), T0 + 1095 * S)
+    told, now = before[-1].alert.now, more[0].alert.now
+    assert "unless it is gone within" in told.en
+    assert now.en.startswith(f"{told.en}; reaches 3 % CH4 in 12")
+    assert now.ru.startswith(f"{told.ru}; достигнет")
+    assert now.kk.startswith(f"{told.kk}; 12 минутта")
 
 
 def test_the_same_change_twice_is_told_once() -> None:

@@ -59,6 +59,18 @@ def test_a_bottle_is_found_whatever_the_batches():
         assert repr(run(mine(), readings, size)[0]) == repr(whole)  # by its words: NaN equals NaN
 
 
+@pytest.mark.parametrize("seconds", [64, 70, 120])
+def test_how_a_trial_stands_is_told_as_it_was(seconds):
+    """A trial that runs is told as its last change was, after a start too; without one, nothing."""
+    engine, after = mine(), mine()
+    assert engine.standing_trials(START) == ()
+    changes, _ = run(engine, story(seconds, (0, bottle(until=150))))
+    after.restore(engine.snapshot())
+    for (stands,) in (engine.standing_trials(START), after.standing_trials(START)):
+        for name in ("point", "stage", "announced", "since_ns", "until_ns", "base"):
+            assert getattr(stands, name) == getattr(changes[-1], name)
+
+
 @pytest.mark.parametrize(
     ("zones", "tested"),
     [

@@ -242,7 +242,7 @@ def test_records_of_the_first_version_are_brought_up_to_date(store: SqliteRecord
     store.close()
     with closing(sqlite3.connect(tmp_path / FILE)) as connection, connection:
         connection.execute("DROP TABLE rejected")
-        for column in ("origin", "now_kk", "now_ru", "now_en", "now_ns"):
+        for column in ("origin", "now_kk", "now_ru", "now_en", "now_ns", "words"):
             connection.execute(f"ALTER TABLE alert DROP COLUMN {column}")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
     with pytest.raises(StoreError, match="of revision 0001"):

@@ -32,6 +32,11 @@ class Drift:
             return np.full(2, np.nan)
         return np.array([self.beyond, self.level])
 
+    @property
+    def drifted(self) -> bool:
+        """Whether the model no longer fits what it judges."""
+        return bool(self.statistic(self.shares) >= 1.0)
+
     def statistic(self, shares: F8) -> F8:
         """Return the larger of both shares (..., 2), each over its bound."""
         found: F8 = np.max(shares / self._bounds, axis=-1)

@@ -84,11 +84,7 @@ class Company:
 
     def drift(self) -> Sequence[Text]:
         """Return in words which models no longer fit what they judge."""
-        return [
-            drift.reason(drift.shares)
-            for drift in (group.drift for group in self._groups.values())
-            if drift and drift.statistic(drift.shares) >= 1.0
-        ]
+        return [drift.reason(drift.shares) for drift in self._drifted()]
 
     def set_points(self, points: Sequence[PointInfo]) -> None:
         """Judge these points from now on; a group whose sensors are the same goes on where it stood."""
@@ -149,7 +145,7 @@ class Company:
             scores, statistics = group.step()
             found += scores
             said += statistics
-        DRIFTED.set(len(self.drift()))
+        DRIFTED.set(len(self._drifted()))
         return _joined(found), said
 
     def state(self) -> parcel.Arrays:
@@ -170,6 +166,9 @@ class Company:
         for each in self._groups.values():
             if mine := of.get(f"{each.name} {each.digest}"):
                 each.restore(mine)
+
+    def _drifted(self) -> list[Drift]:
+        return [group.drift for group in self._groups.values() if group.drift and group.drift.drifted]
 
     def _feed(self) -> None:
         """Give every group its readings."""

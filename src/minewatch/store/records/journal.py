@@ -23,7 +23,7 @@ ORIGIN = "00" * 32
 def text_of(event: AlertEvent) -> str:
     """Return the canonical text of an event that has its row; its hash is not part of it."""
     tree = asdict(event)
-    del tree["hash"]
+    del tree["hash"], tree["alert"]["words"]
     tree["format"] = FORMAT
     if not tree["source"]:
         del tree["source"]  # as rows were written before gateways told of alerts

@@ -24,7 +24,8 @@ def row_of(alert: Alert) -> dict[str, Any]:
         row |= {f"{name}_{language}": getattr(said, language) for language in ("kk", "ru", "en")}
     for name in ("value", "limit"):
         row[name] = row[name] if math.isfinite(row[name]) else None
-    return row | {"state": alert.state.value, "search": searchable(alert)}
+    words = json.dumps([[part, said.kk, said.ru, said.en] for part, said in alert.words], ensure_ascii=False)
+    return row | {"state": alert.state.value, "search": searchable(alert), "words": words}
 
 
 def alert_of(row: Sequence[Any]) -> Alert:
@@ -43,6 +44,7 @@ def alert_of(row: Sequence[Any]) -> Alert:
         *row[22:28],
         Text(*row[28:31]),
         row[31],
+        tuple((part, Text(*said)) for part, *said in json.loads(row[32])),
     ]
     return Alert(*values)
 

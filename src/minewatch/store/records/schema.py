@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, MetaData, Table
 from sqlalchemy import Text as Words
 
-REVISION = "0004"  # the newest migration
+REVISION = "0005"  # the newest migration
 
 metadata = MetaData()
 
@@ -45,6 +45,7 @@ ALERT = Table(
     Column("now_ru", Words, nullable=False),
     Column("now_en", Words, nullable=False),
     Column("now_ns", BigInteger, nullable=False),
+    Column("words", Words, nullable=False),
 )
 
 ALERT_EVENT = Table(

@@ -1,0 +1,76 @@
+"""What is known of an alert while it stands, told part by part, over a service that is killed in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from minewatch.alerts.book import AlertBook
+from minewatch.alerts.chance import Chance
+from minewatch.alerts.rules import RuleSet
+from minewatch.contracts import AlertEvent, AlertQuery, Outlook, PlaceEvidence, Sign, Text
+from minewatch.store.records.memory import MemoryRecords
+from unit.alerts.examples import T0, S, moved, point, rule
+
+AIR = point("an1", quantity="air_velocity", unit="m/s", place="north/an1/velocity")
+Step = Callable[[AlertBook], list[AlertEvent]]
+POINTS = {0: point(), 1: AIR, 2: point("mm2")}
+
+
+def book(records: MemoryRecords) -> AlertBook:
+    """Return a book that goes on from a journal."""
+    made = AlertBook(records=records, chance=Chance((3.0, 3.0), 0.0))
+    made.bind(RuleSet((rule(),)), POINTS)
+    made.restore(records.alerts(AlertQuery(limit=1000))[0])
+    return made
+
+
+def air(second: float, *, active: bool = True) -> PlaceEvidence:
+    """Return evidence of the place: its air fails at second 60, or is back."""
+    signs = (Sign(1, T0 + 51 * S, 1.7, 0.4), Sign(2, T0 + 58 * S, 0.2, 0.61))
+    return PlaceEvidence("north", "longwall-7", active, T0 + round(second * S), T0 + 60 * S, signs)
+
+
+def outlook(second: int, minutes: float) -> Step:
+    """Return the step in which another outlook is found."""
+    now_ns = T0 + second * S
+    return lambda made: made.foresee((Outlook(0, now_ns, 3.0, minutes, 9.0, 17.0),), now_ns)
+
+
+# evidence, a limit that is passed, an outlook, air that is back, another outlook, and none any more
+STEPS: tuple[Step, ...] = (
+    lambda made: made.apply(moved(), T0 + 60 * S, places=[air(60)]),
+    lambda made: made.apply(moved((True, 70, 1.5)), T0 + 70 * S),
+    outlook(90, 12.0),
+    lambda made: made.apply(moved(), T0 + 180 * S, places=[air(180, active=False)]),
+    outlook(200, 5.0),
+    outlook(220, float("inf")),
+)
+
+
+def play(*, killed: int) -> list[tuple[str, Text]]:
+    """Return what the journal tells of the limit; the service is killed after some steps and begins anew."""
+    records = MemoryRecords()
+    made = book(records)
+    for number, step in enumerate(STEPS):
+        if number == killed:
+            made = book(records)
+        records.append(step(made))
+    events = [event for event in records.events(limit=99) if event.alert.rule == "methane-high"]
+    return [(event.event.value, event.alert.now) for event in events]
+
+
+def test_every_part_is_told_beside_the_others() -> None:
+    """The place, when a limit is reached and how often it was real, in this order, each as it changes."""
+    rows = [now.en for _, now in play(killed=0)]
+    assert len(rows) == 5
+    assert all("; borne out by" in row for row in rows)
+    assert rows[-2].startswith("the air is back after 2 min; reaches 3 % CH4 in 5 min")
+    assert rows[-1].startswith("the air is back after 2 min; borne out by")
+
+
+@pytest.mark.parametrize("killed", range(1, len(STEPS)))
+def test_a_service_that_is_killed_loses_no_word(killed: int) -> None:
+    """Stopped after any step and begun anew from the journal, it tells what one that never stopped tells."""
+    assert play(killed=killed) == play(killed=0)
