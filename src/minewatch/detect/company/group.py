@@ -15,6 +15,7 @@ from minewatch.detect.company.catalogue import DRIFT, IDS
 from minewatch.detect.company.drift import Drift
 from minewatch.detect.company.learner import Learner
 from minewatch.detect.company.model import Model
+from minewatch.detect.company.pace import RESET_NS, Pace
 from minewatch.detect.company.scorer import Scored, Scorer, reason
 from minewatch.detect.company.settings import CompanySettings
 from minewatch.detect.judge import Statistics
@@ -27,7 +28,6 @@ PARTIAL = Counter("minewatch_company_rows_partial_total", "Rows in which a senso
 ROOM = 1024  # rows that are joined at once
 HOLE_NS = 5_000_000_000
 UNKNOWN_HOLE_NS = 120_000_000_000  # where a point gives no interval
-RESET_NS = 60_000_000_000  # a clock that goes back by more begins a group anew
 
 
 class Watch(Protocol):
@@ -131,7 +131,8 @@ class Group:
     ) -> None:
         self.name, self.members, self.infos, self.drift = name, members, infos, drift
         self._hold, self._judges = hold, judges
-        self._step_ns, self._grace_ns = round(settings.step_s * 1e9), round(settings.grace_s * 1e9)
+        self._step_ns = round(settings.step_s * 1e9)
+        self._pace = Pace(infos, hold, round(settings.grace_s * 1e9), round(settings.wait_s * 1e9))
         self._detectors = tuple(dict.fromkeys(turn.detector for turn in judges if turn.told))
         least = HOLE_NS if all(i.interval_s > 0 for i in infos) else UNKNOWN_HOLE_NS
         self._hole_ns = max(least, 2 * int(hold.max()))  # three of the longest interval
@@ -139,19 +140,16 @@ class Group:
         n = len(members)
         self._last_ns, self._last, self._tick = np.zeros(n, np.int64), np.zeros(n), np.zeros(1, np.int64)
         self._waiting: list[tuple[I8, I8, F8]] = []
-        self._newest = 0
-        self._fed = 0
 
     @property
     def due(self) -> bool:
         """Whether readings came since the last step."""
-        return self._fed != 0
+        return self._pace.due
 
     def feed(self, slot: int, ts_ns: I8, value: F8) -> None:
         """Take readings of one point in the order of their times."""
         self._waiting.append((np.full(len(ts_ns), slot, np.int64), ts_ns, value))
-        self._newest = max(self._newest, int(ts_ns[-1]))
-        self._fed = max(self._fed, int(ts_ns[-1]))
+        self._pace.note(slot, int(ts_ns[-1]))
 
     @property
     def subjects(self) -> Sequence[Subject]:
@@ -163,12 +161,14 @@ class Group:
     def step(self) -> tuple[list[ScoreBatch], list[Statistics]]:
         """Join and judge every row whose time has come; return those that alarm, and the statistic of all."""
         slot, ts, value = (np.concatenate(part) for part in zip(*self._waiting, strict=True))
-        if self._fed < self._tick[0] - RESET_NS:  # set back: else it would be blind until time catches up
-            self._tick[0], self._newest = 0, self._fed
-            self._last_ns[:] = 0
-            slot, ts, value = (part[ts <= self._fed] for part in (slot, ts, value))
-        self._fed = 0
-        horizon = self._newest - self._grace_ns
+        back, newest = self._pace.step()
+        if back.any():  # set back: else it would be blind until time catches up
+            self._last_ns[back] = 0
+            kept = ~back[slot] | (ts <= newest[slot])
+            slot, ts, value = slot[kept], ts[kept], value[kept]
+            if self._pace.latest_ns < self._tick[0] - RESET_NS:
+                self._tick[0] = 0
+        horizon = self._pace.horizon_ns
         if self._tick[0] > horizon:
             self._waiting = [(slot, ts, value)]
             return [], []
@@ -209,7 +209,7 @@ class Group:
         slot, ts, value = (np.concatenate(part) for part in zip(*waiting, strict=True))
         found: dict[str, NDArray[Any]] = {
             "last_ns": self._last_ns, "last": self._last, "slot": slot, "ts": ts, "value": value,
-            "clock": np.array([self._tick[0], self._newest, self._fed]),
+            "clock": np.concatenate([self._tick, self._pace.state()]),
         }  # fmt: skip
         if self.drift:
             found["drift"] = self.drift.state()
@@ -220,7 +220,8 @@ class Group:
     def restore(self, arrays: Arrays) -> None:
         """Go on where a group of the same digest stood."""
         self._last_ns[:], self._last[:] = arrays["last_ns"], arrays["last"]
-        self._tick[0], self._newest, self._fed = arrays["clock"].tolist()
+        self._tick[0] = arrays["clock"][0]
+        self._pace.restore(arrays["clock"][1:])
         self._waiting = [(arrays["slot"], arrays["ts"], arrays["value"])] if len(arrays["ts"]) else []
         if self.drift:
             self.drift.restore(arrays["drift"])

@@ -63,6 +63,12 @@ class CompanySettings(BaseModel):
         le=600,
         description="How long a row waits for readings that come later, in seconds.",
     )
+    wait_s: float = Field(
+        default=120.0,
+        ge=0,
+        le=3600,
+        description="How long a row waits for a gateway whose clock is behind that of another, in seconds.",
+    )
     most_groups: int = Field(
         default=500, ge=0, description="Devices and zones judged together; more are counted and left out."
     )

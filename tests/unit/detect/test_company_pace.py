@@ -1,0 +1,131 @@
+"""Groups whose sensors hang on several gateways: joined by clocks that differ, never held up for long."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from minewatch.contracts import PointInfo, ReadingBatch
+from minewatch.detect import parcel
+from minewatch.detect.company.group import PARTIAL
+from minewatch.detect.company.live import KINDS, Company
+from minewatch.detect.company.settings import CompanySettings
+from unit.detect.mine import START, S
+
+AIR, GAS = 0, 1
+LOST = 300  # the air fails at this second
+
+
+def _zone(interval_s=1.0, gateways="ab"):
+    """Return an anemometer on one gateway and a methane meter on another."""
+    one, other = gateways
+    return [
+        PointInfo("s/an/v", "s", one, "an", "v", "air_velocity", "m/s", "face", interval_s=interval_s),
+        PointInfo("s/mm/ch4", "s", other, "mm", "ch4", "methane", "%", "face", interval_s=interval_s),
+    ]
+
+
+def _second(k, behind=0.0, points=(AIR, GAS)):
+    """Return what arrives in one second of a mine that loses its air; the meter's clock is so far behind."""
+    lost = k >= LOST
+    values = {AIR: 0.1 if lost else 1.6 + 0.01 * (k % 3), GAS: 1.2 if lost else 0.3 + 0.01 * (k % 2)}
+    return ReadingBatch.join(
+        [
+            ReadingBatch.of([p], [round(START + (k - (behind if p == GAS else 0)) * S)], [values[p]])
+            for p in points
+        ]
+    )
+
+
+def _company(every=None, **settings):
+    company = Company(CompanySettings(**settings))
+    company.set_points(every or _zone())
+    return company
+
+
+def _rows(said):
+    return [
+        ((int(t) - START) / S, float(v))
+        for each in said
+        for t, v in zip(each.ts_ns, each.value, strict=True)
+        if np.isfinite(v)
+    ]
+
+
+def _play(company, seconds):
+    return [row for batch in seconds for row in _rows(company.take(batch)[1])]
+
+
+@pytest.mark.parametrize("behind", [0, 2, 3, 20, 59, 110])
+def test_clocks_that_differ_are_joined(behind):
+    """A meter whose gateway is up to ``wait_s`` behind still says with the air that gas rises without it."""
+    told = _play(_company(), (_second(k, behind) for k in range(LOST + 200)))
+    first = min(at for at, value in told if value >= 1)
+    assert LOST <= first <= LOST + 20
+    assert not [at for at, value in told if value >= 1 and at < LOST]
+
+
+def test_a_clock_further_behind_is_judged_without():
+    """Beyond ``wait_s`` the other sensors are judged alone, at once, and each such row is counted."""
+    before = PARTIAL._value.get()
+    company = _company(wait_s=30)
+    said = [company.take(_second(k, 45)) for k in range(100)]
+    times = [int(t) for _, each in said for e in each for t in e.ts_ns]
+    assert (max(times) - START) / S >= 99 - 3
+    assert PARTIAL._value.get() >= before + 90
+
+
+def test_a_gateway_that_falls_silent_holds_rows_up_once():
+    """Rows wait for a silent gateway no longer than ``wait_s``; then all that waited are judged."""
+    company = _company(wait_s=30)
+    seconds = [_second(k) for k in range(100)] + [_second(k, points=(AIR,)) for k in range(100, 200)]
+    judged, held = [], []
+    for k, batch in enumerate(seconds):
+        judged += [int(t) for e in company.take(batch)[1] for t in e.ts_ns]
+        held.append(k - (max(judged, default=START) - START) / S)
+    assert judged == [START + k * S for k in range(len(judged))]
+    assert max(held[5:100]) <= 3
+    assert max(held) <= 31
+    assert max(held[140:]) <= 3
+
+
+def test_a_meter_that_speaks_when_it_likes_keeps_no_row_waiting():
+    """Where a point gives no interval its silence means nothing: rows come with the grace."""
+    company = _company(_zone(0.0))
+    seconds = [_second(0), *(_second(k, points=(AIR,)) for k in range(1, 60))]
+    judged = [int(t) for batch in seconds for e in company.take(batch)[1] for t in e.ts_ns]
+    assert (max(judged) - START) / S >= 59 - 3
+
+
+@pytest.mark.parametrize("back", [90, 1000])
+def test_a_clock_that_is_set_back_blinds_for_the_wait_at_most(back):
+    """One of two gateways is set back: the zone is judged again when both meet, or without it."""
+    company = _company()
+    told = _play(company, (_second(k, back if k >= 100 else 0) for k in range(LOST + 400)))
+    after = [at for at, _ in told if at > 100]
+    if back < 120:
+        assert min(after) < 100 + back + 10
+        assert [at for at, value in told if value >= 1 and at < LOST + 20]
+    judged = [int(t) for e in company.take(_second(LOST + 400, back))[1] for t in e.ts_ns]
+    assert (max(judged) - START) / S >= LOST + 400 - back - 5 if back < 120 else LOST + 400 - 5
+
+
+def test_both_clocks_set_back_begin_anew():
+    """When all clocks are set back the zone goes on by the new time at once."""
+    company = _company()
+    _play(company, (_second(k, 10) for k in range(200)))
+    later = [replace(_second(k, 10), ts_ns=_second(k, 10).ts_ns - 500 * S) for k in range(200, 240)]
+    judged = [int(t) for batch in later for e in company.take(batch)[1] for t in e.ts_ns]
+    assert (max(judged) - START) / S >= 239 - 500 - 15
+
+
+def test_any_cut_finds_the_same():
+    """A snapshot while rows wait for the slower clock, restored: every statistic as never stopped."""
+    seconds = [_second(k, 20) for k in range(LOST + 60)]
+    whole = _play(_company(), seconds)
+    for cut in (1, 10, 25, 150, LOST, LOST + 25):
+        company = _company()
+        found = _play(company, seconds[:cut])
+        again = _company()
+        again.restore(parcel.unpack(parcel.pack(company.state()), KINDS))
+        assert found + _play(again, seconds[cut:]) == whole
