@@ -39,11 +39,11 @@ def chart_ns(sensors: int, seen: int = 600, step: int = 1) -> float:
 
     The engine judges reading by reading, whatever the order: as here with a ``step`` above 1.
     """
-    chart = Chart(*(np.zeros(sensors, kind) for kind in ("f8", "f8", "f4", "f4", "f4", "f4", "f4", "f4")))
+    chart = Chart(*(np.zeros(sensors, kind) for kind in ("f8", "f4", "f4", "f4", "f4", "f4", "f4", "f4")))
     chart.floor[:] = 0.01
     point = np.arange(0, sensors, step, dtype=np.int32)
     values = np.random.default_rng(1).normal(1, 0.1, (8, len(point)))
-    z, cusum = np.empty(len(point)), np.empty(len(point))
+    z, cusum = np.empty((2, len(point)), np.float32)
 
     def run() -> None:
         for value in values:

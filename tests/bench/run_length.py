@@ -26,10 +26,10 @@ class Bank:
 
 def chart(sensors: int, statistic: str) -> Bank:
     """Return the change chart as it is, its CUSUM without a cap."""
-    kept = Chart(*(np.zeros(sensors, kind) for kind in ("f8", "f8", "f4", "f4", "f4", "f4", "f4", "f4")))
+    kept = Chart(*(np.zeros(sensors, kind) for kind in ("f8", "f4", "f4", "f4", "f4", "f4", "f4", "f4")))
     kept.floor[:] = 1e-6
     point = np.arange(sensors, dtype=np.int32)
-    z, cusum = np.empty(sensors), np.empty(sensors)
+    z, cusum = np.empty((2, sensors), np.float32)
 
     def step(x: F8) -> F8:
         change_rows(kept, point, x, MEMORY, WARM_UP, CLIP, SLACK, 1e9, z, cusum)

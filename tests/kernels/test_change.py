@@ -16,14 +16,14 @@ PAR = {"memory": 40.0, "warm_up": 10.0, "clip": 4.0, "slack": 0.5, "cap": 32.0}
 
 
 def _chart(points):
-    kinds = ("f8", "f8", "f4", "f4", "f4", "f4", "f4", "f4")
+    kinds = ("f8", "f4", "f4", "f4", "f4", "f4", "f4", "f4")
     return Chart(*(np.zeros(points, kind) for kind in kinds))
 
 
 def _run(values, floor, kernel=kernel):
     chart = _chart(2)
     chart.floor[:] = floor
-    z, cusum = np.zeros(len(values)), np.zeros(len(values))
+    z, cusum = np.zeros((2, len(values)), np.float32)
     with np.errstate(all="ignore"):
         kernel.change_rows(chart, np.ones(len(values), np.int32), np.array(values), *PAR.values(), z, cusum)
     assert chart.seen[0] == 0, "the neighbour must not be touched"
@@ -78,9 +78,12 @@ def _charts_agree(kernel, rows, par, n):
     """Run rows of (point, value) through neighbours' loops and one by one: the same bits."""
     charts = [_chart(n), _chart(n)]
     for point, value in rows:
-        z, cusum = np.zeros(len(point)), np.zeros(len(point))
-        kernel.change_rows(charts[0], point, value, *par.values(), z, cusum)
-        single = [kernel.change(charts[1], p, x, *par.values()) for p, x in zip(point, value, strict=True)]
+        z, cusum = np.zeros((2, len(point)), np.float32)
+        with np.errstate(all="ignore"):
+            kernel.change_rows(charts[0], point, value, *par.values(), z, cusum)
+            single = [
+                kernel.change(charts[1], p, x, *par.values()) for p, x in zip(point, value, strict=True)
+            ]
         assert np.array_equal(np.array(single), np.column_stack([z, cusum]), equal_nan=True)
     for a, b in zip(*charts, strict=True):
         assert np.array_equal(a, b)
@@ -113,17 +116,44 @@ def test_a_slow_process_is_no_standing_alarm():
     for i in range(1, 5000):
         value[i] = 0.95 * value[i - 1] + noise[i]
     chart = _chart(1)
-    z, cusum = np.zeros(5000), np.zeros(5000)
+    z, cusum = np.zeros((2, 5000), np.float32)
     kernel.change_rows(chart, np.zeros(5000, np.int32), value, 600.0, 60.0, 4.0, 0.5, 32.0, z, cusum)
     assert (cusum[60:] >= 8).mean() < 0.02
     assert 0.85 < chart.echo[0] / chart.variance[0] < 1
+
+
+@pytest.mark.parametrize("memory", [600.0, 100_000.0])
+def test_roundings_stay_within_their_bound(memory):
+    """With the longest memory that may be set, 4-byte floats lose no more than the chart states."""
+    values = np.random.default_rng(6).normal(20.0, 3.0, 2 * int(memory))
+    chart = _chart(1)
+    z, cusum = np.zeros((2, len(values)), np.float32)
+    kernel.change_rows(chart, np.zeros(len(z), np.int32), values, memory, 10.0, 4.0, 0.5, 32.0, z, cusum)
+    exact = oracle.chart(values, memory=memory, warm_up=10.0, clip=4.0, slack=0.5, cap=32.0, floor=0.0)
+    bound = 1.5 * 2**-24 * memory
+    assert np.allclose(z[10:], [e[0] for e in exact[10:]], rtol=bound, atol=bound)
+    assert np.allclose(cusum[10:], [e[1] for e in exact[10:]], rtol=10 * bound, atol=10 * bound)
+
+
+@pytest.mark.parametrize("rest", [0.0, 5.0, 1e-20])
+def test_what_fades_never_becomes_a_number_that_a_processor_is_slow_with(rest):
+    """A sensor that rests for days leaves zero or ordinary numbers in its chart."""
+    chart = _chart(1)
+    values = np.concatenate([np.random.default_rng(7).normal(0, 1, 100), np.full(20_000, rest)])
+    z, cusum = np.zeros((2, len(values)), np.float32)
+    kernel.change_rows(chart, np.zeros(len(values), np.int32), values, 20.0, 10.0, 4.0, 0.5, 32.0, z, cusum)
+    for column in chart:
+        assert column[0] == 0 or abs(column[0]) > 1e-36, column
+    none = np.float32(0.0)
+    assert [kernel.depart(0.0, none, x)[0] for x in (5e-16, -5e-16, 2e-15)] == [0, 0, np.float32(2e-15)]
 
 
 def _planted(kernel):
     rng = np.random.default_rng(5)
     own = rng.normal(0, 1, 30).cumsum() * 0.3 + 20
     _check([*own, 60.0, *own[::-1], math.nan, 1e15, *own[:20] - 9, *[7.0] * 9], 0.01, kernel)
-    _check([0.0] * 12 + [3.0] * 3, 0.0, kernel)
+    _check([0.0] * 12 + [3e-11] * 3, 0.0, kernel)
+    _check([5000.0] * 12 + [5000.0 + 3e-5] * 3, 0.0, kernel)
     point = np.arange(kernel.RUN, dtype=np.int32)
     rows = [(point, rng.normal(1, 0.1, kernel.RUN)) for _ in range(5)]
     rows[3][1][3] = math.nan
@@ -134,6 +164,7 @@ def _planted(kernel):
 @pytest.mark.skipif(mutants.compiled_away(), reason="mutants run as plain Python anyway")
 def test_planted_errors_are_caught():
     """No planted sign, index or comparison error in the chart goes unnoticed."""
-    parts = ("scale", "weigh", "teach", "learn", "settled_scale", "settled_run")
+    parts = ("depart", "weigh", "learn", "departures", "settled_run")
     same = ("others += 0", "seen[i] == most: opposite")  # the slower loop is taken, to the same bits
+    same += ("echo + DUST: sign",)  # dust is dust on either side of zero
     assert mutants.survivors(mutants.load("change"), _planted, parts, same=same) == []

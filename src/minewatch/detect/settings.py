@@ -131,7 +131,7 @@ class DetectSettings(BaseModel):
     memory_readings: int = Field(
         default=600,
         ge=2,
-        le=10_000_000,
+        le=100_000,
         description="How many readings the baseline of the change chart remembers.",
     )
     warm_up_readings: int = Field(

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-LAYOUT = 5
+LAYOUT = 6
 NONE = -(2**63)  # a time that never was
 
 VALUE, MEAN_15MIN, TWA_8H, SHIFT_MEAN, RATE, EWMA, CUSUM, RANGE, SENTINEL, STUCK, GAP = range(11)
@@ -171,10 +171,10 @@ Row: TypeAlias = Any  # one row of a structured array: numpy cannot say of which
 
 
 class Chart(NamedTuple):
-    """The change chart as columns, 40 bytes a point: a loop over neighbours becomes vector instructions."""
+    """The change chart as columns, 36 bytes a point: a loop over neighbours becomes vector instructions."""
 
     mean: NDArray[np.float64]
-    variance: NDArray[np.float64]
+    variance: NDArray[np.float32]
     high: NDArray[np.float32]
     low: NDArray[np.float32]
     floor: NDArray[np.float32]  # the least sigma

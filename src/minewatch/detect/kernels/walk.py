@@ -229,10 +229,10 @@ def walk(
                 stat[EWMA] = z
                 stat[CUSUM] = cusum
                 if abs(z) >= par.ewma_half:
-                    note_score(scores[scored], p, t, EWMA, z, par.ewma_half)
+                    note_score(scores[scored], p, t, EWMA, stat[EWMA], par.ewma_half)
                     scored += 1
                 if cusum >= par.cusum_half:
-                    note_score(scores[scored], p, t, CUSUM, cusum, par.cusum_half)
+                    note_score(scores[scored], p, t, CUSUM, stat[CUSUM], par.cusum_half)
                     scored += 1
                 stat[NOVELTY] = novelty(
                     r["novel"], x, t, r["least_range"], par.novel_weight, par.novel_usual_ns,
