@@ -15,11 +15,22 @@ from minewatch.detect.run_length import threshold
 from minewatch.detect.settings import DetectSettings
 from tests.bench.accuracy_quality import point
 from tests.bench.known_faults import Recording, cooling, dust
-from tests.bench.run_length import Bank, Noise, between_alarms, chart, delays, page_hinkley
+from tests.bench.run_length import (
+    Bank,
+    Noise,
+    between_alarms,
+    beyond,
+    chart,
+    delays,
+    level,
+    page_hinkley,
+    robust,
+)
 
 TIES = (0.0, 0.5, 0.9)
 SHIFTS = (1.0, 2.0, 3.0, 5.0)
 SENSORS = 1000
+FEWER = 200  # of the dear ones, judged one at a time
 S = 1_000_000_000
 SHIPPED = {"ewma": 8.0, "cusum": 24.0}  # rules/change.toml
 CENTURY = {"ewma": 6.2, "cusum": 20.8}  # one in a hundred years of a reading a second, by the formulas
@@ -36,13 +47,38 @@ def calibrated(tie: float) -> float:
     return high
 
 
-def tell_delays(name: str, bank: Bank, tie: float, bar: float, shift: float) -> None:
+def tell_delays(name: str, bank: Bank, tie: float, bar: float, shift: float, sensors: int = SENSORS) -> None:
     """Print how soon a shift is found, and by which share of sensors within 2,000 readings."""
-    found = delays(bank, Noise(SENSORS, tie, 3), bar, shift, 2_000)
+    found = delays(bank, Noise(sensors, tie, 3), bar, shift, 2_000)
     stem = f"accuracy.change.delay.{name}.tie_{tie:g}.shift_{shift:g}"
     print(f"{stem}.median {np.median(found):.0f} readings" if np.isfinite(np.median(found)) else
           f"{stem}.median skipped: found by fewer than half")  # fmt: skip
     print(f"{stem}.found {np.isfinite(found).mean() * 100:.1f} %", flush=True)
+
+
+def tell_robust() -> None:
+    """Print the same of the robust z and of the level shift, a reading a block."""
+    for name, bank in (("robust-z", robust), ("level-shift", level)):
+        for wanted, steps in ((1e3, 3_000), (1e4, 20_000)):
+            bar = threshold(name, wanted)
+            for tie in TIES:
+                found, alarms = between_alarms(bank(FEWER), Noise(FEWER, tie, 2), bar, steps)
+                stem = f"accuracy.change.{name}.{wanted:.0f}.tie_{tie:g}"
+                print(f"{stem}.measured_to_stated {found / wanted:.3f} x")
+                print(f"{stem}.alarms {alarms} alarms", flush=True)
+        for tie in TIES:
+            for shift in SHIFTS:
+                tell_delays(name, bank(FEWER), tie, threshold(name, EQUAL), shift, FEWER)
+
+
+def tell_sureness() -> None:
+    """Print in which share of windows without a rise a rate is called surely above 0."""
+    for confidence, sigmas in ((95, 1.645), (99, 2.326)):
+        for interval_s in (1, 5, 10):
+            for tie in TIES:
+                share = 100 * beyond(tie, interval_s, sigmas, 4000)
+                stem = f"accuracy.change.rate.sure_{confidence}.every_{interval_s}s.tie_{tie:g}"
+                print(f"{stem} {share:.1f} %", flush=True)
 
 
 def crossings(recording: Recording, name: str, bar: float) -> int:
@@ -89,6 +125,8 @@ def tell_recordings() -> None:
 def main() -> None:
     """Print every figure."""
     tell_recordings()
+    tell_robust()
+    tell_sureness()
     for name in ("ewma", "cusum"):
         for wanted, steps in ((1e3, 3_000), (1e4, 20_000), (1e5, 60_000)):
             bar = threshold(name, wanted)

@@ -1,4 +1,4 @@
-"""Simulated noise under the change chart: readings between false alarms, and how soon a shift is found."""
+"""Simulated noise under the change detectors: readings between false alarms, how soon a shift is found."""
 
 from __future__ import annotations
 
@@ -10,9 +10,18 @@ import numpy as np
 
 from minewatch.contracts import B1, F8
 from minewatch.detect.kernels.change import change_rows
-from minewatch.detect.kernels.layout import Chart
+from minewatch.detect.kernels.layout import RISE, Chart
+from minewatch.detect.kernels.level import BLOCKS, LEVEL, level_shift
+from minewatch.detect.kernels.level import begin as begin_level
+from minewatch.detect.kernels.rate import rate_of_rise
+from minewatch.detect.kernels.rate_error import rate_error
+from minewatch.detect.kernels.robust import ROBUST, robust_z
+from minewatch.detect.kernels.robust import begin as begin_robust
 
 WARM = 3000  # readings: five memories
+S = 1_000_000_000
+RATE_S = 60  # the window of the rate of rise
+READINGS = 60  # of the robust z
 MEMORY, WARM_UP, CLIP, SLACK = 600.0, 60.0, 4.0, 0.5  # as the settings have them
 
 
@@ -61,6 +70,35 @@ def page_hinkley(sensors: int) -> Bank:
     return Bank(step, reset)
 
 
+def robust(sensors: int) -> Bank:
+    """Return the robust z of the readings before."""
+    rows = np.zeros(sensors, ROBUST)
+    begin_robust(rows, READINGS)
+
+    def step(x: F8) -> F8:
+        return np.abs([robust_z(row, value, 1e-6) for row, value in zip(rows, x.tolist(), strict=True)])
+
+    return Bank(step, lambda which: None)
+
+
+def level(sensors: int) -> Bank:
+    """Return the level shift, a reading a block; after an alarm it is silent until its windows are new."""
+    rows = np.zeros(sensors, LEVEL)
+    begin_level(rows, 1)
+    quiet, now = np.zeros(sensors, np.int64), 0
+
+    def step(x: F8) -> F8:
+        nonlocal now
+        now += 1
+        said = [level_shift(row, value, now, 1e-6) for row, value in zip(rows, x.tolist(), strict=True)]
+        return np.where(now > quiet, np.abs(said), 0.0)
+
+    def reset(which: B1) -> None:
+        quiet[which] = now + 2 * BLOCKS
+
+    return Bank(step, reset)
+
+
 class Noise:
     """Normal noise of one sigma whose neighbouring readings correlate by ``tie``."""
 
@@ -83,6 +121,20 @@ def between_alarms(bank: Bank, noise: Noise, threshold: float, steps: int) -> tu
         bank.reset(over)
         alarms += int(over.sum()) if at >= WARM else 0
     return len(noise.x) * steps / max(alarms, 1), alarms
+
+
+def beyond(tie: float, interval_s: int, sigmas: float, windows: int) -> float:
+    """Return in which share of windows of a steady level the surer end of its rate of rise lies above 0."""
+    noise, found = Noise(windows, tie, 4), 0
+    readings = [noise.next().tolist() for _ in range(2 + RATE_S // interval_s)]
+    for series in zip(*readings, strict=True):
+        rise = np.zeros(1, RISE)[0]
+        rate = error = 0.0
+        for at, x in enumerate(series):
+            rate = rate_of_rise(rise, x, at * interval_s * S, RATE_S * S)
+            error = rate_error(rise, rate, 0.0)
+        found += rate - sigmas * error > 0
+    return found / windows
 
 
 def delays(bank: Bank, noise: Noise, threshold: float, shift: float, steps: int) -> F8:

@@ -15,7 +15,7 @@ from oracles import limits as oracle
 
 def _machine(comparison=0, threshold=1.0, deadband=0.0, on_delay=0, off_delay=0, need=1, of=1):
     limit = np.zeros(2, LIMIT)
-    limit[1] = (7, 0, 0, comparison, 0, threshold, deadband, on_delay, off_delay, NONE, need, of, 0)
+    limit[1] = (7, 0, 0, comparison, 0, threshold, deadband, on_delay, off_delay, NONE, need, of, 0, 0.0, 0)
     return limit
 
 

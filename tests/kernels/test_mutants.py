@@ -25,7 +25,7 @@ def _limits(kernel):
             "off_delay": 3 * S,
         }
         limit = np.zeros(1, LIMIT)
-        limit[0] = (7, 0, 0, comparison, 0, 1.0, 0.25, 2 * S, 3 * S, NONE, 1, 1, 0)
+        limit[0] = (7, 0, 0, comparison, 0, 1.0, 0.25, 2 * S, 3 * S, NONE, 1, 1, 0, 0.0, 0)
         values = [
             0.5,
             1.0,
@@ -54,7 +54,7 @@ def _limits(kernel):
                 out.append((t, since, bool(limit[0]["active"]), value))
         assert out == limits_oracle.transitions(times, values, **rule)
         for need, of in ((2, 3), (3, 3), (1, 2), (3, 5)):
-            limit[0] = (7, 0, 0, comparison, 0, 1.0, 0.25, 0, 0, NONE, need, of, 0)
+            limit[0] = (7, 0, 0, comparison, 0, 1.0, 0.25, 0, 0, NONE, need, of, 0, 0.0, 0)
             some = {**rule, "on_delay": 0, "off_delay": 0, "need": need, "of": of}
             out = []
             for t, value in zip(times, values, strict=True):
@@ -68,7 +68,7 @@ def _limits(kernel):
 def _limit_rows(kernel, times, values, rule):
     for need, of in ((1, 1), (2, 3)):
         limit = np.zeros(2, LIMIT)
-        limit[0] = (7, 0, 0, rule["comparison"], 0, 1.0, 0.25, 2 * S, 3 * S, NONE, need, of, 0)
+        limit[0] = (7, 0, 0, rule["comparison"], 0, 1.0, 0.25, 2 * S, 3 * S, NONE, need, of, 0, 0.0, 0)
         limit[1] = limit[0]
         limit[1]["key"] = 8
         stretched = np.array([t + 9 * S * (i // 4) + S * (i // 8) for i, t in enumerate(times)])

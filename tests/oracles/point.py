@@ -8,10 +8,13 @@ from oracles import (
     dose,
     forecast,
     frozen,
+    level,
     limits,
     novelty,
     quality,
     rate,
+    rate_error,
+    robust,
     shift,
     wear,
     window,
@@ -19,7 +22,7 @@ from oracles import (
 
 S = 1_000_000_000
 NAN = float("nan")
-DETECTORS = 23
+DETECTORS = 26
 
 
 def judge(rows, info, settings, rules):
@@ -92,8 +95,9 @@ def judge(rows, info, settings, rules):
                     floor=floor,
                 )[-1]
                 stat[11] = _novelty(good, info, settings)
+                stat[23] = rate_error.errors(*zip(*good, strict=True), span, info["resolution"])[-1]
         qualities.append(q)
-    _slow(good, taught, settings, rules)
+    _slow(good, taught, settings, rules, floor)
     times = [t for t, _, _ in rows]
     found = []
     for key, detector, rule in rules:
@@ -102,8 +106,8 @@ def judge(rows, info, settings, rules):
     return qualities, table, found
 
 
-def _slow(good, taught, settings, rules):
-    """Write forecast and wear into the statistics of good readings, where a rule asks for them."""
+def _slow(good, taught, settings, rules, floor):
+    """Write what is dear into the statistics of good readings, where a rule asks for it."""
     sides = [rule["comparison"] < 2 for _, detector, rule in rules if detector == 12]
     if good and sides:
         sign = 1 if any(sides) else -1
@@ -119,6 +123,15 @@ def _slow(good, taught, settings, rules):
         span = round(settings["wear_baseline_s"] * S)
         for stat, row in zip(taught, wear.assessments(*zip(*good, strict=True), span), strict=True):
             stat[13] = row[0]
+    if any(detector == 24 for _, detector, _ in rules):
+        said = robust.scores([x for _, x in good], settings["robust_readings"], floor)
+        for stat, z in zip(taught, said, strict=True):
+            stat[24] = z
+    if good and any(detector == 25 for _, detector, _ in rules):
+        block = round(settings["level_window_s"] * S / 24)
+        said = level.shifts(*zip(*good, strict=True), block, floor)
+        for stat, moved in zip(taught, said, strict=True):
+            stat[25] = moved
 
 
 def _novelty(good, info, settings):

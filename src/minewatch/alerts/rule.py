@@ -17,6 +17,7 @@ SIGNS = {
     Comparison.BELOW: "<",
     Comparison.AT_OR_BELOW: "<=",
 }
+MEASURED = "rate-of-rise"  # its standard error is measured with it
 EVERY = "*"  # a rule about signals, not about one quantity
 
 
@@ -47,7 +48,8 @@ class Rule:
     that many normal intervals of a point (loss of signal); ``except_quantities`` leaves some out of a rule
     about every quantity. ``need`` of the last ``of`` readings must be beyond. ``decision`` shifts the limit
     by the ``uncertainty`` (one relative standard deviation of the statistic) at the ``confidence``: "surely"
-    beyond, or "possibly". ``page`` says whether a person is called.
+    beyond, or "possibly". A rate of rise that names no uncertainty brings its own: then the end of its
+    interval is compared with the limit as it is. ``page`` says whether a person is called.
     """
 
     id: str
@@ -104,11 +106,23 @@ class Rule:
         k is the one-sided quantile of the normal distribution: 1.645 at 0.95. As 30 CFR 70 Table 70-1 does
         with its excessive concentration values: 1.5 mg/m3 are exceeded for sure above 1.79.
         """
-        if not self.decision:
+        if not self.decision or self.measured():
             return self.threshold
         shift = NormalDist().inv_cdf(self.confidence) * self.uncertainty * abs(self.threshold)
         above = self.comparison in (Comparison.ABOVE, Comparison.AT_OR_ABOVE)
         return self.threshold + (shift if (self.decision == "surely") == above else -shift)
+
+    def measured(self) -> bool:
+        """Say whether the statistic brings the standard error that its limit is judged with."""
+        return bool(self.decision) and self.detector == MEASURED and self.uncertainty == 0
+
+    def sigmas(self) -> float:
+        """Return how many standard errors are added to the statistic before it is judged."""
+        if not self.measured():
+            return 0.0
+        sigmas = NormalDist().inv_cdf(self.confidence)
+        above = self.comparison in (Comparison.ABOVE, Comparison.AT_OR_ABOVE)
+        return -sigmas if (self.decision == "surely") == above else sigmas
 
     def digest(self) -> str:
         """Return the version of what decides, 16 hex digits: a gateway with the same rule says the same."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from minewatch.alerts import globs
-from minewatch.alerts.rule import EVERY, Match, Rule
+from minewatch.alerts.rule import EVERY, MEASURED, Match, Rule
 from minewatch.alerts.texts import GATEWAY, TOGETHER
 from minewatch.contracts import Comparison, Text
 from minewatch.errors import RuleError
@@ -27,7 +27,8 @@ COMPARISONS = {
 LANGUAGES = ("kk", "ru", "en")
 # statistics that are about a signal and mean the same for every quantity
 SIGNAL_DETECTORS = frozenset(
-    {"range", "sentinel", "stuck", "gap", "ewma", "cusum", "novelty", "frozen", "leap"}
+    {"range", "sentinel", "stuck", "gap", "ewma", "cusum", "robust-z", "level-shift"}
+    | {"novelty", "frozen", "leap"}
     | {*TOGETHER, *GATEWAY}
 )
 IN_SECONDS = frozenset({"stuck", "gap"})
@@ -243,7 +244,8 @@ def _decision(table: _Table, detector: str) -> tuple[str, float, float]:
         raise table.fail("decision", f"{decision!r} is no decision", 'Write "surely" or "possibly".')
     if detector in IN_SECONDS:
         raise table.fail("decision", f"says nothing for {detector}, which counts seconds", "Leave it out.")
-    uncertainty = table.number("uncertainty", low=0.0)
+    measured = detector == MEASURED and "uncertainty" not in table.tree
+    uncertainty = 0.0 if measured else table.number("uncertainty", low=0.0)
     confidence = table.number("confidence", 0.95, low=0.5)
     if uncertainty >= 1 or confidence >= 1:
         raise table.fail("uncertainty", "is a share below 1, and confidence too", "Write 0.12 for 12 %.")

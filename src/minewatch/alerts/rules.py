@@ -34,6 +34,7 @@ ROW = np.dtype(
         ("off_delay_ns", np.int64),
         ("need", np.int32),
         ("of", np.int32),
+        ("sigmas", np.float64),
     ]
 )
 
@@ -148,6 +149,7 @@ def _row(key: int, rule: Rule, point: PointInfo) -> tuple[float, ...]:
         round(rule.off_delay_s * NS_PER_S),
         rule.need,
         rule.of,
+        rule.sigmas(),
     )
 
 

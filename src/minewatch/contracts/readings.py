@@ -222,6 +222,7 @@ class LimitTable:
     off_delay_ns: I8
     need: I4 | None = None  # readings beyond, of the last ``of``; None is 1 of 1
     of: I4 | None = None
+    sigmas: F8 | None = None  # standard errors added to a rate of rise before it is judged; None is 0
 
 
 @dataclass(frozen=True, slots=True)

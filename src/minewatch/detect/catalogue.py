@@ -51,6 +51,7 @@ _UNITS = {
     "cusum_cap": "σ",
     "cusum_half_score": "σ",
     "ewma_half_score": "σ",
+    "robust_readings": "readings",
     "novelty_memory_readings": "readings",
     "novelty_warm_up_readings": "readings",
     "novelty_gate_readings": "readings",
@@ -374,6 +375,42 @@ DETECTORS: tuple[Detector, ...] = (
         ),
         "%",
         _parameters("noise_3db_criterion", "utc_offset_h", "shift_starts_h"),
+    ),
+    Detector(
+        23,
+        "rate-error",
+        Text(kk="Өсу жылдамдығының қателігі", ru="Ошибка скорости роста", en="Error of the rate of rise"),
+        Text(
+            kk="Өсу жылдамдығының стандартты қателігі: көрсеткіштердің өз түзуінен шашырауы бойынша.",
+            ru="Стандартная ошибка скорости роста: по разбросу показаний около их прямой.",
+            en="The standard error of the rate of rise, from how the readings scatter about its line.",
+        ),
+        "{unit}/min",
+        _parameters("rate_window_s"),
+    ),
+    Detector(
+        24,
+        "robust-z",
+        Text(kk="Медианадан ауытқу", ru="Отклонение от медианы", en="Departure from the median"),
+        Text(
+            kk="Көрсеткіш өзінің алдындағылардың медианасынан неше робастты сигмаға ауытқиды (таңбасымен).",
+            ru="На сколько робастных сигм показание отличается от медианы предыдущих (со знаком).",
+            en="How many robust sigmas the reading lies from the median of those before it (signed).",
+        ),
+        "σ",
+        _parameters("robust_readings", "noise_floor"),
+    ),
+    Detector(
+        25,
+        "level-shift",
+        Text(kk="Деңгейдің баспалдағы", ru="Ступень уровня", en="Step of level"),
+        Text(
+            kk="Соңғы терезенің медианасы алдыңғысынан неше робастты сигмаға өзгеше (таңбасымен).",
+            ru="На сколько робастных сигм медиана последнего окна отличается от предыдущей (со знаком).",
+            en="How many robust sigmas the median of the newest window lies from that before (signed).",
+        ),
+        "σ",
+        _parameters("level_window_s", "noise_floor"),
     ),
 )
 

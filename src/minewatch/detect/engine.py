@@ -242,8 +242,7 @@ class Engine:
         self._settle(self._phases)
         self.trials.take_over(arrays["trial"], target)
         self._restore_limits(arrays["limit"], target)
-        forecast, wear = (slots.moved(arrays[name], target) for name in ("forecast", "wear"))
-        slots.carry(self._state, forecast, wear)
+        slots.carry(self._state, {name: slots.moved(arrays[name], target) for name in slots.SLOTS})
 
     @staticmethod
     def warm_up() -> None:

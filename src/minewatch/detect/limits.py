@@ -8,7 +8,7 @@ import numpy as np
 from prometheus_client import Counter
 
 from minewatch.contracts import I8, LimitTable, Text, Transitions
-from minewatch.detect.kernels.layout import GAP, LIMIT, NONE, TRANSITION, Rows
+from minewatch.detect.kernels.layout import GAP, LIMIT, NONE, RATE, TRANSITION, Rows
 from minewatch.errors import ConfigError
 
 COLUMNS = ("key", "ts_ns", "since_ns", "active", "value")
@@ -32,7 +32,9 @@ def rows_of(table: LimitTable, points: int, detectors: Iterable[int]) -> Rows:
     limit["since_ns"] = NONE
     limit["need"] = 1 if table.need is None else table.need
     limit["of"] = 1 if table.of is None else table.of
+    limit["sigmas"] = 0.0 if table.sigmas is None else table.sigmas
     gap = limit["detector"] == GAP
+    sure = limit["sigmas"] != 0
     wrong = {
         "its point is not known": (limit["point"] < 0) | (limit["point"] >= points),
         "its detector is not known": ~np.isin(limit["detector"], list(detectors)),
@@ -45,6 +47,8 @@ def rows_of(table: LimitTable, points: int, detectors: Iterable[int]) -> Rows:
         "readings needed must be 1 to all of the last 1 to 32": ~(
             (limit["need"] >= 1) & (limit["need"] <= limit["of"]) & (limit["of"] <= 32)
         ),
+        "only a rate of rise has a measured error": sure
+        & ~((limit["detector"] == RATE) & np.isfinite(limit["sigmas"])),
         "a gap limit counts no readings": gap & (limit["of"] > 1),
         "a gap limit must be above a positive number of seconds": gap
         & ((limit["comparison"] > 1) | ~(limit["threshold"] > 0)),

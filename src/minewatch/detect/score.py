@@ -8,16 +8,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from pydantic import ValidationError
 
-from minewatch.contracts import B1, F8, I8, U1, PointInfo, ReadingBatch
+from minewatch.contracts import B1, F8, I8, U1, LimitTable, PointInfo, ReadingBatch
 from minewatch.detect.catalogue import DETECTORS, index
 from minewatch.detect.engine import Engine
 from minewatch.detect.run_length import BETWEEN
 from minewatch.detect.run_length import threshold as threshold_for
 from minewatch.detect.settings import DetectSettings
+from minewatch.detect.slots import ASKED
 from minewatch.errors import ConfigError
 
 # The statistic at which the score is 0.5, and after an alarm so many readings without another one.
@@ -29,6 +31,8 @@ THRESHOLDS = {
     "frozen": 1.0,
     "leap": 1.0,
     "novelty": 1.0,
+    "robust-z": 7.0,
+    "level-shift": 2.5,
 }
 # a series has no quantity: what makes these detectors speak
 QUANTITIES = {
@@ -37,9 +41,11 @@ QUANTITIES = {
     "noise-dose-5db": "noise",
     "noise-dose-3db": "noise",
 }
-GATES = {"ewma": 100, "cusum": 100}
+GATES = {"ewma": 100, "cusum": 100, "robust-z": 100, "level-shift": 100}
 # A series is counted in rows, whatever its rate: times that live data must last are none here.
 OF_SERIES = {"novelty_memory_s": 0.0, "novelty_warm_up_s": 0.0, "novelty_gate_s": 0.0}
+RATE = "rate-of-rise"
+LISTED_READINGS = 60  # of the robust z, whose false alarms were simulated
 OF_POINT = ("low", "high", "resolution", "interval_s", "sentinels")
 
 
@@ -49,6 +55,7 @@ class _Call:
     info: PointInfo
     threshold: float
     gate: int
+    confidence: float
 
 
 def score_series(
@@ -59,9 +66,9 @@ def score_series(
     score = s / (s + threshold) of the size s of the detector's statistic, and 0 where it has none. An alarm
     is a score of at least 0.5 with none in the ``gate`` rows before. The first ``train_rows`` are learned and
     score 0. Parameters: those of the detector, ``threshold``, ``gate``,
-    ``between_alarms`` (readings between false alarms, instead of a threshold), and of the point: low, high,
-    resolution, interval_s, sentinels. Raises ConfigError for an unknown detector or parameter, or a threshold
-    missing.
+    ``between_alarms`` (readings between false alarms, instead of a threshold), ``confidence`` of a
+    rate of rise (the end of its interval nearer to 0 is judged), and of the point: low, high, resolution,
+    interval_s, sentinels. Raises ConfigError for an unknown detector or parameter, or a threshold missing.
     """
     statistic = _statistic(name, ts_ns, values, call := _call(name, parameters or {}))
     size = np.abs(statistic)
@@ -75,6 +82,8 @@ def score_series(
 def _statistic(name: str, ts_ns: I8, values: F8, call: _Call) -> F8:
     engine = Engine(call.settings)
     engine.add_points([call.info])
+    if index(name) in ASKED:
+        engine.set_limits(_asking(index(name)))
     n = len(values)
     quality: U1 = np.zeros(n, np.uint8)
     batch = ReadingBatch(
@@ -86,7 +95,19 @@ def _statistic(name: str, ts_ns: I8, values: F8, call: _Call) -> F8:
     )
     _, table = engine.statistics(batch)
     column: F8 = table[:, index(name)]
+    if name == RATE and call.confidence:
+        bound = np.abs(column) - NormalDist().inv_cdf(call.confidence) * table[:, index("rate-error")]
+        return np.sign(column) * np.maximum(bound, 0.0)
     return column
+
+
+def _asking(detector: int) -> LimitTable:
+    """Return a limit that is never reached: dear detectors speak only where a limit asks for them."""
+    one = np.ones(1, np.int64)
+    return LimitTable(
+        one, np.zeros(1, np.int32), np.array([detector], np.uint16), np.zeros(1, np.uint8),
+        np.array([np.finfo(np.float64).max]), np.zeros(1), 0 * one, 0 * one,
+    )  # fmt: skip
 
 
 def _gated(over: B1, gate: int) -> B1:
@@ -105,6 +126,7 @@ def _call(name: str, parameters: Mapping[str, str | float]) -> _Call:
     detector = DETECTORS[index(name, where="--detector")]
     own = [p.name for p in detector.parameters]
     known = ["threshold", "gate", *own, *OF_POINT, *(["between_alarms"] if name in BETWEEN else [])]
+    known += ["confidence"] if name == RATE else []
     for key in parameters:
         if key not in known:
             raise ConfigError(
@@ -123,7 +145,13 @@ def _call(name: str, parameters: Mapping[str, str | float]) -> _Call:
     gate = _number(parameters, "gate", GATES.get(name, 0))
     if not 0 <= gate < 1e12:
         raise ConfigError(f"{gate} does not fit", where="--set gate", mend="Give readings, 0 or more.")
-    return _Call(settings, _point(parameters, QUANTITIES.get(name, "value")), threshold, int(gate))
+    confidence = _number(parameters, "confidence", 0.0)
+    if "confidence" in parameters and not 0.5 <= confidence < 1:
+        raise ConfigError(
+            f"{confidence} does not fit", where="--set confidence", mend="Give a share from 0.5 to under 1."
+        )
+    point = _point(parameters, QUANTITIES.get(name, "value"))
+    return _Call(settings, point, threshold, int(gate), confidence)
 
 
 def _threshold(name: str, parameters: Mapping[str, str | float], settings: DetectSettings) -> float:
@@ -135,6 +163,12 @@ def _threshold(name: str, parameters: Mapping[str, str | float], settings: Detec
                 "is a threshold already", where="--set between_alarms", mend="Leave one of the two out."
             )
         threshold = threshold_for(name, _number(parameters, "between_alarms", 0.0), settings.cusum_slack)
+        if name == "robust-z" and settings.robust_readings != LISTED_READINGS:
+            raise ConfigError(
+                f"is known for {LISTED_READINGS} robust_readings alone",
+                where="--set between_alarms",
+                mend="Leave robust_readings out, or give a threshold.",
+            )
         if name == "cusum" and threshold > settings.cusum_cap:
             raise ConfigError(
                 f"needs a CUSUM of {threshold:.1f}, which is capped at {settings.cusum_cap:g}",

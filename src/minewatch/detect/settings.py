@@ -171,6 +171,18 @@ class DetectSettings(BaseModel):
         gt=0,
         description="The CUSUM at which the cusum score is 0.5.",
     )
+    robust_readings: int = Field(
+        default=60,
+        ge=5,
+        le=63,
+        description="Readings whose median and spread the robust z is measured against.",
+    )
+    level_window_s: float = Field(
+        default=1800.0,
+        ge=1,
+        le=8_640_000,
+        description="Each of the two windows whose medians a level shift compares.",
+    )
     novelty_threshold: float = Field(
         default=0.17,
         gt=0,

@@ -27,6 +27,8 @@ from minewatch.detect.kernels.layout import (
     Rows,
     State,
 )
+from minewatch.detect.kernels.level import LEVEL
+from minewatch.detect.kernels.robust import ROBUST
 from minewatch.detect.kernels.wear import WEAR
 from minewatch.detect.memory import extended
 from minewatch.detect.settings import DetectSettings
@@ -40,6 +42,7 @@ KEPT = ("track", "shift", "rise", "stel", "twa", "runs", "ambient", "dose", "nov
 DESCRIBING = (
     "default_interval_s", "rate_window_s", "fastest", "noise_floor", "novelty_floor", "novelty_floor_steps",
 )  # fmt: skip
+ASKED = ("forecast", "wear", "robust", "level")  # rows of those points alone whose limits ask for them
 CHART = ("mean", "variance", "high", "low", "seen", "lag", "echo")
 WORDS = tuple(field.name for field in fields(PointInfo))
 MEND = "Delete the file: detectors start anew and are judging again after their warm-up."
@@ -67,6 +70,10 @@ def empty(sentinels: int = 1) -> State:
         forecast_at=np.zeros(0, np.int32),
         wear=np.zeros(0, WEAR),
         wear_at=np.zeros(0, np.int32),
+        robust=np.zeros(0, ROBUST),
+        robust_at=np.zeros(0, np.int32),
+        level=np.zeros(0, LEVEL),
+        level_at=np.zeros(0, np.int32),
     )
 
 
@@ -82,11 +89,11 @@ def grow(state: State, points: int, sentinels: int) -> State:
         sentinel=extended(sentinel, points),
         chart=Chart(*(extended(column, points) for column in state.chart)),
         limit_first=extended(state.limit_first, points + 1),
-        forecast_at=extended(state.forecast_at, points),
-        wear_at=extended(state.wear_at, points),
+        **{f"{name}_at": extended(getattr(state, f"{name}_at"), points) for name in ASKED},
     )
     wider.limit_first[used + 1 :] = state.limit_first[used]
-    wider.forecast_at[used:] = wider.wear_at[used:] = -1
+    for name in ASKED:
+        getattr(wider, f"{name}_at")[used:] = -1
     begin(wider, used, points)
     return wider
 
@@ -209,7 +216,7 @@ def told(info: PointInfo) -> bytes:
 def learned(state: State, used: int, trials: Rows = NOTHING) -> dict[str, NDArray[Any]]:
     """Return what a snapshot holds: everything the first ``used`` points and all limits have become."""
     arrays: dict[str, NDArray[Any]] = {"point": state.point[:used], "limit": state.limit, "trial": trials}
-    arrays |= {"forecast": state.forecast, "wear": state.wear}
+    arrays |= {name: getattr(state, name) for name in ASKED}
     return arrays | {name: getattr(state.chart, name)[:used] for name in CHART}
 
 

@@ -85,6 +85,48 @@ def test_a_count_survives_a_restart(tmp_path):
     assert [row[3] for row in told(found.transitions)] == [True]
 
 
+RATE = PACK.replace('detector = "value"', 'detector = "rate-of-rise"').replace("1.5", "3")
+
+
+def _rate_rule(folder, more, comparison=">"):
+    (folder / "p.toml").write_text(RATE.format(more=more, comparison=comparison), encoding="utf-8")
+    return rules.load([folder], IDS)
+
+
+@pytest.mark.parametrize(
+    ("decision", "comparison", "wanted"),
+    [("surely", ">", -1.645), ("possibly", ">=", 1.645), ("surely", "<", 1.645), ("possibly", "<=", -1.645)],
+)
+def test_a_rate_is_judged_by_the_end_of_its_interval(tmp_path, decision, comparison, wanted):
+    """Without an uncertainty of its own a rate's measured error decides; the limit itself is not moved."""
+    rules_of = _rate_rule(tmp_path, f'decision = "{decision}"', comparison)
+    table, _ = rules_of.bind({0: POINT})
+    assert table.sigmas == pytest.approx([wanted], abs=1e-3)
+    assert table.threshold.tolist() == [3.0]
+    (given,) = _rate_rule(tmp_path, f'decision = "{decision}"\nuncertainty = 0.1', comparison).rules
+    assert given.sigmas() == 0.0
+    assert given.threshold_at(POINT) != 3.0
+
+
+def test_a_noisy_rise_is_sure_later_and_a_steady_one_at_once(tmp_path):
+    """The same rise of 6 a minute raises the rule in quiet readings; in noise of one it does not yet."""
+    found = {}
+    for noise in (0.01, 3.0):
+        table, _ = _rate_rule(tmp_path, 'decision = "surely"').bind({0: POINT})
+        engine = Engine(DetectSettings())
+        engine.add_points([POINT])
+        engine.set_limits(table)
+        scatter = np.random.default_rng(2).normal(0, noise, 200)
+        rows = [(0, START + i * 5 * S, 20 + max(0, i - 150) * 0.5 + scatter[i]) for i in range(170)]
+        findings, said = engine.statistics(batch(rows))
+        moves = told(findings.transitions)
+        found[noise] = [bool(row[3]) for row in moves]
+        for row in moves:  # what is told is the rate, not the end of its interval
+            at = (row[1] - START) // (5 * S)
+            assert row[4] == said[at, IDS["rate-of-rise"]]
+    assert found == {0.01: [True], 3.0: []}
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [

@@ -46,6 +46,9 @@ def test_ids_and_names_are_a_promise():
         "above-ambient",
         "noise-dose-5db",
         "noise-dose-3db",
+        "rate-error",
+        "robust-z",
+        "level-shift",
     )
     assert [d.id for d in DETECTORS] == list(range(layout.DETECTORS))
     assert [index(name) for name in NAMES] == list(range(layout.DETECTORS))

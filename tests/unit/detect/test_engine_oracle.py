@@ -28,10 +28,13 @@ RULES = [
     (12, 11, 1.0, 1, 0.0, 0, 5),
     (13, 12, 1.5, 1, 0.05, 0, 0),
     (14, 13, 1.0, 0, 0.1, 0, 0),
+    (15, 24, 4.0, 0, 0.5, 0, 0),
+    (16, 25, 3.0, 0, 0.5, 0, 0),
+    (17, 23, 0.5, 0, 0.0, 0, 0),
 ]
 EXACT = 1e-12  # the averages of limits and what they cover: rational arithmetic, a few hundred roundings
 TOLERANCE = [0.0, EXACT, EXACT, EXACT, 1e-7, 1e-4, 1e-4, 0.0, 0.0, 1e-9, 1e-9, 1e-6, 1e-7, 1e-7]
-TOLERANCE += [1e-9, 1e-9, EXACT, EXACT, EXACT, 1e-9, 1e-9, 1e-9, 1e-9]
+TOLERANCE += [1e-9, 1e-9, EXACT, EXACT, EXACT, 1e-9, 1e-9, 1e-9, 1e-9, 1e-7, 1e-6, 1e-6]
 
 
 def _plain_rules():

@@ -63,6 +63,17 @@ def test_the_score_is_half_at_the_threshold():
     assert np.array_equal(alarm, values == 3)
 
 
+def test_a_rate_can_be_scored_by_its_sure_part():
+    """With a confidence the score falls to what is sure of the rise, and noise alone scores little."""
+    ts, values = _series()
+    values[200:] += np.arange(200) * 0.05
+    plain, _ = score_series("rate-of-rise", ts, values, {"threshold": 1})
+    sure, alarm = score_series("rate-of-rise", ts, values, {"threshold": 1, "confidence": 0.99})
+    assert (sure <= plain).all()
+    assert np.mean(sure[60:200] > 0) < 0.05
+    assert alarm[260:].all()
+
+
 @pytest.mark.parametrize(
     ("name", "parameters", "message"),
     [
@@ -72,6 +83,8 @@ def test_the_score_is_half_at_the_threshold():
         ("value", {}, "--set threshold"),
         ("value", {"threshold": "-1"}, "--set threshold"),
         ("value", {"threshold": "x"}, "--set threshold.*not a number"),
+        ("rate-of-rise", {"threshold": 1, "confidence": "1"}, "--set confidence.*from 0.5"),
+        ("ewma", {"confidence": "0.9"}, "no parameter 'confidence'"),
         ("ewma", {"gate": "-1"}, "--set gate"),
         ("sentinel", {"sentinels": "a,b"}, "--set sentinels.*not a number"),
         ("shift-mean", {"threshold": 1, "shift_starts_h": "8,4"}, "--set shift_starts_h.*ascending"),

@@ -11,6 +11,7 @@ from minewatch.detect.settings import DetectSettings
 from unit.detect.mine import START, S, batch, limits, point, told
 
 FORECAST, WEAR = index("forecast"), index("wear")
+ROBUST, LEVEL = index("robust-z"), index("level-shift")
 SETTINGS = DetectSettings(forecast_horizon_s=100, wear_baseline_s=3600)
 N = 3200
 
@@ -59,6 +60,27 @@ def test_wear_becomes_active_as_a_machine_wears():
     moves = told(engine.step(batch(rows)).transitions)
     assert [bool(active) for _, _, _, active, *_ in moves] == [True]
     assert moves[0][1] > START + 1000 * 60 * S
+
+
+def test_median_and_step_speak_where_a_limit_asks():
+    """A robust z and a step of level are found at the point whose limits name them, and nowhere else."""
+    engine = Engine(DetectSettings(robust_readings=30, level_window_s=1200))
+    engine.add_points([point(str(p)) for p in range(2)])
+    engine.set_limits(limits((1, 1, ROBUST, 10.0), (2, 1, LEVEL, 4.0, 1)))
+    values = 20 + np.random.default_rng(1).normal(0, 0.1, 1200)
+    values[700:] += 2
+    rows = [(p, START + k * 5 * S, float(v)) for p in (0, 1) for k, v in enumerate(values)]
+    findings, table = engine.statistics(batch(rows))
+    assert np.isnan(table[:1200, [ROBUST, LEVEL]]).all()
+    moves = told(findings.transitions)
+    first = {key: (t - START) // (5 * S) for key, t, _, active, *_ in reversed(moves) if active}
+    assert first[1] == 700
+    assert 700 + 120 < first[2] <= 700 + 240
+    assert {key: int(active) for key, _, _, active, *_ in moves} == {1: 0, 2: 0}
+    again = Engine(DetectSettings(robust_readings=30, level_window_s=1200))
+    again.restore(engine.snapshot())
+    more = [(1, START + k * 5 * S, 21.0) for k in range(1200, 1300)]
+    assert np.array_equal(again.statistics(batch(more))[1], engine.statistics(batch(more))[1], equal_nan=True)
 
 
 def test_new_limits_leave_what_was_learned():

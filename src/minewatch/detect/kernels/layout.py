@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-LAYOUT = 6
+LAYOUT = 7
 NONE = -(2**63)  # a time that never was
 
 VALUE, MEAN_15MIN, TWA_8H, SHIFT_MEAN, RATE, EWMA, CUSUM, RANGE, SENTINEL, STUCK, GAP = range(11)
@@ -23,7 +23,8 @@ NOVELTY, FORESEEN, WORN = range(11, 14)
 FROZEN, LEAP, COVER_15MIN, COVER_8H, COVER_SHIFT, AMBIENT_LEVEL, ABOVE_AMBIENT, DOSE_5DB, DOSE_3DB = range(
     14, 23
 )
-DETECTORS = 23
+RATE_ERROR, ROBUST_Z, LEVEL_SHIFT = range(23, 26)
+DETECTORS = 26
 
 UNCERTAIN = 64  # from here on; below it good, whatever the reason
 UNCERTAIN_RANGE = 65
@@ -155,11 +156,10 @@ LIMIT = np.dtype(
         ("on_delay_ns", "i8"),
         ("off_delay_ns", "i8"),
         ("since_ns", "i8"),
-        (
-            "need",
-            "i4",
-        ),  # of the last ``of`` readings must be beyond; 1 of 1 is every limit but those that say so
-        ("of", "i4"),
+        ("need", "u1"),  # of the last ``of`` readings must be beyond; 1 of 1 but where a limit says so
+        ("of", "u1"),
+        ("spare", "u2"),
+        ("sigmas", "f4"),  # so many standard errors are added to the statistic before it is judged
         ("hits", "i8"),  # the last ``of`` readings, a bit each, the newest lowest
     ]
 )
@@ -198,6 +198,10 @@ class State(NamedTuple):
     forecast_at: NDArray[np.int32]  # (n,) its row of a point, -1 where it has none
     wear: Rows
     wear_at: NDArray[np.int32]
+    robust: Rows
+    robust_at: NDArray[np.int32]
+    level: Rows
+    level_at: NDArray[np.int32]
 
 
 class Parameters(NamedTuple):

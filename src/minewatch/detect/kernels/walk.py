@@ -31,12 +31,15 @@ from .layout import (
     HAS_AMBIENT,
     IS_NOISE,
     LEAP,
+    LEVEL_SHIFT,
     MEAN_15MIN,
     NONE,
     NOVELTY,
     RANGE,
     RATE,
+    RATE_ERROR,
     RESTS,
+    ROBUST_Z,
     SENTINEL,
     SHIFT_MEAN,
     STEL_BUCKET_NS,
@@ -57,10 +60,13 @@ from .layout import (
     Rows,
     State,
 )
+from .level import level_shift
 from .limits import judge, note
 from .novelty import novelty
 from .quality import classify, is_sentinel, unchanged
 from .rate import rate_of_rise
+from .rate_error import rate_error
+from .robust import robust_z
 from .shift import shift_mean
 from .wear import assess
 from .window import cover
@@ -132,6 +138,7 @@ def walk(
     points, sentinel, limits, first = state.point, state.sentinel, state.limit, state.limit_first
     mean, variance, high, low, floor, seen, lag, echo = state.chart
     forecast, forecast_at, wear, wear_at = state.forecast, state.forecast_at, state.wear, state.wear_at
+    robust, robust_at, levels, level_at = state.robust, state.robust_at, state.level, state.level_at
     alone = np.empty(0)  # the engine's forecasts have no helpers
     stat = np.empty(DETECTORS)
     moved = 0
@@ -226,6 +233,12 @@ def walk(
                     stat[FORESEEN] = f["sign"] * said
                 if wear_at[p] >= 0:
                     stat[WORN] = assess(wear[wear_at[p]], x, t)[0]
+                if robust_at[p] >= 0:
+                    stat[ROBUST_Z] = robust_z(robust[robust_at[p]], x, floor[p])
+                if level_at[p] >= 0:
+                    stat[LEVEL_SHIFT] = level_shift(levels[level_at[p]], x, t, floor[p])
+                if statistics.shape[0] > 0:
+                    stat[RATE_ERROR] = rate_error(r["rise"], stat[RATE], r["half_step"])
                 stat[EWMA] = z
                 stat[CUSUM] = cusum
                 if abs(z) >= par.ewma_half:
@@ -245,7 +258,12 @@ def walk(
         quality[i] = q
         for k in range(first[p], first[p + 1]):
             limit = limits[k]
-            judged = stat[limit["detector"]]
+            judged = said = stat[limit["detector"]]
+            if limit["sigmas"] != 0.0 or limit["detector"] == RATE_ERROR:
+                if np.isnan(stat[RATE_ERROR]):  # costs more than the rate: worked out where it is asked for
+                    stat[RATE_ERROR] = rate_error(r["rise"], stat[RATE], r["half_step"])
+                said = stat[limit["detector"]]
+                judged = said + limit["sigmas"] * stat[RATE_ERROR]
             if limit["detector"] == GAP:
                 # the silence that this reading ends is told first, even when no tick of a clock fell into it
                 since = silence(limit, heard, moment)
@@ -253,11 +271,11 @@ def walk(
                     note_silence(transitions[moved], limit, since, heard)
                     moved += 1
                 if not np.isnan(judged):
-                    judged = 0.0
+                    judged = said = 0.0
             when = moment if limit["detector"] == GAP else t
             since = judge(limit, judged, when)
             if since != NONE:
-                note(transitions[moved], limit, when, since, judged)
+                note(transitions[moved], limit, when, since, said)
                 moved += 1
         if statistics.shape[0] > 0:
             for k in range(DETECTORS):  # numba would compile an error text of shapes for `[i, :] =`
