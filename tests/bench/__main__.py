@@ -123,6 +123,7 @@ BARS: dict[str, tuple[str, float]] = {
     "detect.scale.memory.1000000": ("<=", 8.0),
     "detect.scale.one_at_1000_times": ("<=", 1.1),
     "detect.scale.birth_of_1000.to_1000000": ("<=", 250),
+    "detect.scale.birth_of_1000.service": ("<=", 250),
     "detect.cuts.differ": ("<=", 0),
     "detect.tiers.1000x200": (">=", 1.5),
     "detect.river.change_ratio": (">=", 500),

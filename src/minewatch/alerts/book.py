@@ -6,7 +6,7 @@ a transition that comes again after a restart is recognised in the journal and c
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import ChainMap, defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -78,7 +78,7 @@ class AlertBook:
         chance: Chance | None = None,
     ) -> None:
         self._settings = settings or AlertSettings()
-        self._of_points: Mapping[int, Binding] = {}
+        self._of_points: dict[int, Binding] = {}
         self._of_subjects: Mapping[int, Binding] = {}
         self._common: dict[tuple[str, str], list[int]] = defaultdict(list)  # limits of common silence
         self._bindings: Mapping[int, Binding] = {}
@@ -93,12 +93,16 @@ class AlertBook:
         self._gateways: dict[int, GatewayInfo] = {}
         self._silences = silence.Silences(started_ns)
 
-    def bind(self, rules: RuleSet, points: Mapping[int, PointInfo]) -> LimitTable:
-        """Take the rules in force at these points and return their limits for the engine.
+    def bind(self, rules: RuleSet, points: Mapping[int, PointInfo], *, first: int = 0) -> LimitTable:
+        """Take the rules in force at points from ``first`` on and return their limits for the engine.
 
-        Alerts whose rule or point is gone stay open: a person closes them.
+        Those before ``first`` stay bound as they are. Alerts whose rule or point is gone stay open: a person
+        closes them.
         """
-        limits, self._of_points = rules.bind(points)
+        limits, bindings = rules.bind({index: info for index, info in points.items() if index >= first})
+        if not first:
+            self._of_points = {}
+        self._of_points.update(bindings)
         self._desk.points = self._evidence.points = self._outlooks.points = points
         self._take_bindings()
         return limits
@@ -122,7 +126,7 @@ class AlertBook:
         return any((key, 0) in self._shelf.since for key in self._common.get(gateway, ()))
 
     def _take_bindings(self) -> None:
-        self._bindings = {**self._of_points, **self._of_subjects}
+        self._bindings = ChainMap(self._of_points, dict(self._of_subjects))
         self._merger.bindings = self._desk.bindings = self._bindings
 
     def restore(self, alerts: Iterable[Alert]) -> None:

@@ -50,10 +50,33 @@ class _AtPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Unwatched:
+    """What rules cannot watch: a line for each point in another unit, the places without an interval."""
+
+    wrong_unit: tuple[str, ...] = ()
+    timeless: tuple[str, ...] = ()
+
+    def __add__(self, other: Unwatched) -> Unwatched:
+        """Return both together."""
+        return Unwatched(self.wrong_unit + other.wrong_unit, self.timeless + other.timeless)
+
+    def lines(self) -> tuple[str, ...]:
+        """Return it in words, a line each."""
+        if not self.timeless:
+            return self.wrong_unit
+        some = ", ".join(self.timeless[:5]) + (", ..." if len(self.timeless) > 5 else "")
+        return (
+            *self.wrong_unit,
+            f"{len(self.timeless)} points give no interval_s, so their silence raises no alert: {some}. "
+            "Add it to the description of the device.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class RuleSet:
     """The rules of all packs in force, ids unique.
 
-    What the rules say about a point is worked out once, so that binding again after a new point is cheap.
+    What the rules say about a point is worked out once, so that binding it again is cheap.
     """
 
     rules: tuple[Rule, ...]
@@ -85,11 +108,11 @@ class RuleSet:
                 for r in self.rules
                 if (r.detector_id < OUTSIDE if detector is None else r.detector_id == detector)
             ]
-            rules = [rule for rule in mine if rule.applies(point)]
+            about = [rule for rule in mine if rule.concerns(point)]
+            rules = [rule for rule in about if rule.applies(point)]
             keys = [key_of(rule.id, point.place) for rule in rules]
             rows = [_row(key, rule, point) for key, rule in zip(keys, rules, strict=True)]
             bindings = {key: Binding(rule, point) for key, rule in zip(keys, rules, strict=True)}
-            about = [rule for rule in mine if rule.concerns(point)]
             wrong = [rule for rule in about if rule.unit not in (EVERY, point.unit)]
             known = self._known[point, detector] = _AtPoint(
                 np.array(rows, ROW),
@@ -99,29 +122,21 @@ class RuleSet:
             )
         return known
 
-    def problems(self, points: Mapping[int, PointInfo]) -> Sequence[str]:
-        """Return what rules cannot watch, a line each: points in another unit, points without an interval."""
-        found, timeless = [], []
-        for _, point in sorted(points.items()):
-            said = self._about(point)
-            if said.wrong_unit:
-                found.append(said.wrong_unit)
-            if said.timeless:
-                timeless.append(point.place)
-        if timeless:
-            some = ", ".join(timeless[:5]) + (", ..." if len(timeless) > 5 else "")
-            found.append(
-                f"{len(timeless)} points give no interval_s, so their silence raises no alert: {some}. "
-                "Add it to the description of the device."
-            )
-        return tuple(found)
+    def unwatched(self, points: Mapping[int, PointInfo]) -> Unwatched:
+        """Return what rules cannot watch: points in another unit, points without an interval."""
+        said = [(point, self._about(point)) for _, point in sorted(points.items())]
+        return Unwatched(
+            tuple(each.wrong_unit for _, each in said if each.wrong_unit),
+            tuple(point.place for point, each in said if each.timeless),
+        )
 
 
 def _table(index: Sequence[int], said: Sequence[_AtPoint]) -> tuple[LimitTable, Mapping[int, Binding]]:
     bindings: dict[int, Binding] = {}
     for each in said:
         bindings.update(each.bindings)
-    rows = np.concatenate([np.zeros(0, ROW), *(each.rows for each in said)])
+    # as bytes: joining arrays of rows, numpy compares the columns of each with those of the next
+    rows = np.frombuffer(b"".join(each.rows.data for each in said), ROW)
     if len(bindings) != len(rows):
         raise _shared_place(said)
     counts = [len(each.rows) for each in said]

@@ -21,7 +21,7 @@ from prometheus_client import Counter
 
 from minewatch.alerts import changed
 from minewatch.alerts.book import AlertBook
-from minewatch.alerts.rules import RuleSet
+from minewatch.alerts.rules import RuleSet, Unwatched
 from minewatch.app.delivery import Ledger, SpoolName
 from minewatch.app.notes import Notes
 from minewatch.app.points import Points
@@ -105,6 +105,7 @@ class Pipeline:
         self._scores: list[ScoreBatch] = []
         self._events: list[AlertEvent] = []
         self.waiting = 0
+        self._unwatched = Unwatched()
         self.rule_problems: tuple[str, ...] = ()
         self.begin_anew()
         self.book.restore(_open_alerts(records))
@@ -152,18 +153,21 @@ class Pipeline:
             engine.add_points(new)
         self.outside.set_points(self.points.infos)
         self.second_outside.set_points(self.points.infos)
+        bound = first if points[0][0] >= first else 0  # a point described anew is bound with all others
         everything = dict(enumerate(self.points.infos))
-        table = self.book.bind(self.rules, everything)
+        table = self.book.bind(self.rules, everything, first=bound)
         others = self.book.bind_subjects(self.rules, self.outside.subjects)
         self.outside.set_limits(others)
         self.second_outside.set_limits(others)
-        problems = tuple(self.rules.problems(everything))
+        unwatched = self.rules.unwatched(dict(points) if bound else everything)
+        self._unwatched = self._unwatched + unwatched if bound else unwatched
+        problems = self._unwatched.lines()
         for problem in set(problems) - set(self.rule_problems):
             log.warning("a rule does not watch a point", problem=problem)
         self.rule_problems = problems
-        self.engine.set_limits(table)
+        self.engine.set_limits(table, first=bound)
         # history comes in pieces: what lies between two of them is not silence
-        self.second.set_limits(_rows_of(table, table.detector != GAP))
+        self.second.set_limits(_rows_of(table, table.detector != GAP), first=bound)
 
     def link(self, gateway: GatewayInfo, now_ns: int) -> tuple[AlertEvent, ...]:
         """Take note of a gateway's session; its loss is an alert of its own class."""

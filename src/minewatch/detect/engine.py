@@ -119,14 +119,16 @@ class Engine:
         before, self._phases = self._phases, Phases(settings)
         self._settle(before)
 
-    def set_limits(self, table: LimitTable) -> None:
-        """Judge by these limits from now on; a limit with a known key goes on where it stood.
+    def set_limits(self, table: LimitTable, *, first: int = 0) -> None:
+        """Judge points from ``first`` on by these limits from now on; those before it keep theirs.
 
-        Raises ConfigError for a limit that no reading could be judged by.
+        A limit with a known key goes on where it stood. Raises ConfigError for a limit that no reading could
+        be judged by.
         """
-        limit = limits.rows_of(table, len(self._points), range(len(DETECTORS)))
-        limits.carry(limit, self._state.limit, np.arange(len(self._points)))
-        self._install(limit)
+        limit = limits.rows_of(table, range(first, len(self._points)), range(len(DETECTORS)))
+        kept, old = np.split(self._state.limit, [self._state.limit_first[first]])
+        limits.carry(limit, old, np.arange(len(self._points)))
+        self._install(np.concatenate((kept, limit)))
 
     def step(self, batch: ReadingBatch, heard_ns: int = NONE) -> Findings:
         """Take readings in: points in any order, time order within each. Raises NotFound for a strange id.

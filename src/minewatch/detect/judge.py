@@ -50,7 +50,7 @@ class Judge:
         Raises ConfigError for a limit that no row could be judged by.
         """
         old, heard = self._limit, self._heard
-        self._limit = limits.rows_of(table, len(subjects), {s.detector for s in subjects})
+        self._limit = limits.rows_of(table, range(len(subjects)), {s.detector for s in subjects})
         self._heard = np.zeros(len(self._limit), np.int64)
         edges = np.searchsorted(self._limit["point"], np.arange(len(subjects) + 1))
         self._of = {

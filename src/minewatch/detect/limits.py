@@ -15,7 +15,7 @@ COLUMNS = ("key", "ts_ns", "since_ns", "active", "value")
 TRANSITIONS = Counter("minewatch_detect_transitions_total", "Limits that became active or inactive.")
 
 
-def rows_of(table: LimitTable, points: int, detectors: Iterable[int]) -> Rows:
+def rows_of(table: LimitTable, points: range, detectors: Iterable[int]) -> Rows:
     """Return the table as rows sorted by point. Raises ConfigError naming the first impossible limit."""
     limit = np.zeros(len(table.key), LIMIT)
     for name in (
@@ -36,7 +36,7 @@ def rows_of(table: LimitTable, points: int, detectors: Iterable[int]) -> Rows:
     gap = limit["detector"] == GAP
     sure = limit["sigmas"] != 0
     wrong = {
-        "its point is not known": (limit["point"] < 0) | (limit["point"] >= points),
+        "its point is not known": (limit["point"] < points.start) | (limit["point"] >= points.stop),
         "its detector is not known": ~np.isin(limit["detector"], list(detectors)),
         "its comparison is not known": limit["comparison"] > 3,
         "its threshold is not a finite number": ~np.isfinite(limit["threshold"]),

@@ -234,7 +234,7 @@ def test_the_key_of_a_rule_at_a_place_never_changes() -> None:
 def test_a_point_in_another_unit_is_reported() -> None:
     """A methane sensor in ppm is watched by no rule in percent, and that is said by name."""
     odd = point("mm9", unit="ppm")
-    found = RuleSet((rule(),)).problems({0: point(), 1: odd})
+    found = RuleSet((rule(),)).unwatched({0: point(), 1: odd}).lines()
     assert len(found) == 1
     assert "north/mm9/ch4: methane comes in 'ppm'" in found[0]
     assert "methane-high do not watch it" in found[0]
@@ -260,7 +260,7 @@ def test_a_rule_about_signals_watches_every_quantity_but_those_left_out() -> Non
     table, _ = ruleset.bind(points)
     assert table.point.tolist() == [0, 1]
     assert table.threshold.tolist() == [60.0, 4500.0]
-    assert list(ruleset.problems(points)) == []
+    assert ruleset.unwatched(points).lines() == ()
 
 
 def test_silence_is_watched_only_where_an_interval_is_known() -> None:
@@ -268,7 +268,7 @@ def test_silence_is_watched_only_where_an_interval_is_known() -> None:
     silence = rule(id="signal-lost", quantity="*", unit="*", detector="gap", threshold=60.0, intervals=5.0)
     points = {i: point(f"p{i}", interval_s=0.0) for i in range(7)}
     assert len(RuleSet((silence,)).bind(points)[0].key) == 0
-    (said,) = RuleSet((silence,)).problems(points)
+    (said,) = RuleSet((silence,)).unwatched(points).lines()
     assert said.startswith("7 points give no interval_s, so their silence raises no alert: north/p0/ch4")
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -29,6 +29,7 @@ from minewatch.detect.company.catalogue import IDS
 from minewatch.detect.company.drift import Drift
 from minewatch.detect.company.fit import Choice, fit
 from minewatch.detect.company.group import Fitted, Group, Own, Turn
+from minewatch.detect.company.grouping import AIR, METHANE, Grouping
 from minewatch.detect.company.learner import Learner
 from minewatch.detect.company.mixture import Mixture
 from minewatch.detect.company.model import LOGISTIC, Model, read
@@ -42,9 +43,6 @@ LEFT_OUT = Gauge("minewatch_company_left_out", "Devices and zones that are not j
 DRIFTED = Gauge("minewatch_company_drifted", "Models that no longer fit what they judge.")
 
 MOST_BUFFERED = 200_000  # readings
-AIR, METHANE = "air_velocity", "methane"
-LEAST_NEIGHBOURS = 3  # of two nobody can say which is wrong
-LEAST_SENSORS = 2
 SPREAD = 60  # rows over which the fits of devices born at once are spread
 NOTHING = ScoreBatch(
     np.zeros(0, np.int32),
@@ -71,6 +69,7 @@ class Company:
         self.problems: list[str] = []
         self._models = _open_models(settings.models)
         self._points: tuple[PointInfo, ...] = ()
+        self._grouping = Grouping(settings.mixture)
         self._groups: dict[str, Group] = {}
         self._of_point: dict[int, list[tuple[Group, int]]] = {}
         self._member: B1 = np.zeros(0, np.bool_)  # which points belong to a group
@@ -91,17 +90,16 @@ class Company:
         """Judge these points from now on; a group whose sensors are the same goes on where it stood."""
         if not self.settings.enabled or tuple(points) == self._points:
             return
-        self._points = tuple(points)
+        known, self._points = self._points, tuple(points)
+        if self._points[: len(known)] != known:
+            known, self._grouping = (), Grouping(self.settings.mixture)
+        self._grouping.add(len(known), self._points[len(known) :])
         before, self._groups, self.problems = self._groups, {}, []
-        wanted = list(_grouped(self._points, self.settings.mixture))
+        wanted = list(self._grouping.groups())
         for name, members in wanted[: self.settings.most_groups]:
-            infos = [self._points[p] for p in members]
             kept = before.get(name)
-            if kept is None or kept.members != members or kept.infos != infos:
-                group = self._group(name, members, infos)
-                if kept is not None and kept.digest == group.digest:  # another range or calibration date
-                    group.restore(kept.state())
-                kept = group
+            if kept is None or kept.members != members or not known:
+                kept = self._renewed(kept, name, members)
             self._groups[name] = kept
         LEFT_OUT.set(max(0, len(wanted) - self.settings.most_groups))
         if len(wanted) > self.settings.most_groups:
@@ -112,7 +110,18 @@ class Company:
         for group in self._groups.values():
             for slot, point in enumerate(group.members):
                 self._of_point[point].append((group, slot))
-        self._member = np.array([p in self._of_point for p in range(len(self._points))], np.bool_)
+        self._member = np.zeros(len(self._points), np.bool_)
+        self._member[list(self._of_point)] = True
+
+    def _renewed(self, kept: Group | None, name: str, members: tuple[int, ...]) -> Group:
+        """Return the group of these points as they are described now, going on where ``kept`` stood."""
+        infos = [self._points[p] for p in members]
+        if kept is not None and kept.members == members and kept.infos == infos:
+            return kept
+        group = self._group(name, members, infos)
+        if kept is not None and kept.digest == group.digest:  # another range or calibration date
+            group.restore(kept.state())
+        return group
 
     @property
     def subjects(self) -> Sequence[Subject]:
@@ -247,38 +256,6 @@ class Company:
             for i in infos
         ]
         return Group(name, members, infos, np.array(hold), self.settings, judges, drift)
-
-
-def _grouped(
-    points: Sequence[PointInfo], mixture: Sequence[MixtureMember]
-) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Yield what is judged together: "detector group" and its points."""
-    devices: dict[str, list[int]] = defaultdict(list)
-    meters: dict[str, list[int]] = defaultdict(list)
-    zones: dict[str, list[int]] = defaultdict(list)
-    mixed: dict[str, list[int]] = defaultdict(list)
-    acting = {(m.quantity, m.unit) for m in mixture}
-    for p, info in enumerate(points):
-        devices[f"{info.site}/{info.gateway}/{info.device}"].append(p)
-        meters[f"{info.site}/{info.zone}/{info.quantity}/{info.unit}"].append(p)
-        if info.quantity in (AIR, METHANE):
-            zones[f"{info.site}/{info.zone}"].append(p)
-        if (info.quantity, info.unit) in acting:
-            mixed[f"{info.site}/{info.zone}"].append(p)
-    for zone, members in zones.items():  # first what lives hang on
-        air = [p for p in members if points[p].quantity == AIR]
-        gas = [p for p in members if points[p].quantity == METHANE]
-        if air and gas:
-            yield f"airflow-gas {zone}", (*air, *gas)
-    for zone, members in mixed.items():
-        if len({points[p].quantity for p in members}) > 1:
-            yield f"mixture {zone}", tuple(members)
-    for name, members in meters.items():
-        if len(members) >= LEAST_NEIGHBOURS:
-            yield f"neighbours {name}", tuple(members)
-    for name, members in devices.items():
-        if len(members) >= LEAST_SENSORS:
-            yield f"mahalanobis {name}", tuple(members)
 
 
 def _open_models(wanted: Iterable[ModelInForce]) -> Mapping[str, list[tuple[int, Model]]]:
