@@ -23,6 +23,8 @@ from minewatch.alerts import changed
 from minewatch.alerts.book import AlertBook
 from minewatch.alerts.rules import RuleSet, Unwatched
 from minewatch.app.delivery import Ledger, SpoolName
+from minewatch.app.doubts import ahead_doubted, vouched
+from minewatch.app.history import History
 from minewatch.app.notes import Notes
 from minewatch.app.points import Points
 from minewatch.app.rejects import Rejects
@@ -57,19 +59,12 @@ from minewatch.errors import StoreBusy, StoreError
 log = structlog.get_logger(__name__)
 
 GAP = BY_NAME["gap"]
-AHEAD = Counter(
-    "minewatch_core_ahead_readings_total",
-    "Readings with a time more than a day ahead of the service's clock.",
-)
 BEHIND = Counter(
     "minewatch_core_behind_readings_total",
     "Live readings not newer than their point's last.",
 )
 SCORE_NAMES = score_names()
 NEVER = np.iinfo(np.int64).min  # the last time of a point that never spoke
-UNKNOWN_INTERVAL_NS = 120 * 1_000_000_000
-MOST_AHEAD_NS = 24 * 3600 * 1_000_000_000  # a time beyond it comes from a clock that was never set
-VOUCHED_NS = 5 * 1_000_000_000
 
 
 class Pipeline:
@@ -115,9 +110,7 @@ class Pipeline:
         """Let every detector know nothing but which points there are."""
         self.engine = Engine(self._detect)
         self.outside = Outside(self._company)  # sensors judged together
-        # historical rows are judged aside, so that live state never sees them
-        self.second = Engine(self._detect)
-        self.second_outside = Outside(self._company)
+        self.history = History(self.points, self._detect, self._company)
         if self.points.infos:
             self._adopt(list(enumerate(self.points.infos)), first=0)
 
@@ -146,19 +139,19 @@ class Pipeline:
     def _adopt(self, points: Sequence[tuple[int, PointInfo]], *, first: int) -> None:
         self.telemetry.add_points(dict(points))
         new = [info for index, info in points if index >= first]
-        for engine in (self.engine, self.second):
+        for engine in (self.engine, self.history.engine):
             for index, info in points:
                 if index < first:
                     engine.replace_point(index, info)
             engine.add_points(new)
         self.outside.set_points(self.points.infos)
-        self.second_outside.set_points(self.points.infos)
+        self.history.outside.set_points(self.points.infos)
         bound = first if points[0][0] >= first else 0  # a point described anew is bound with all others
         everything = dict(enumerate(self.points.infos))
         table = self.book.bind(self.rules, everything, first=bound)
         others = self.book.bind_subjects(self.rules, self.outside.subjects)
         self.outside.set_limits(others)
-        self.second_outside.set_limits(others)
+        self.history.outside.set_limits(others)
         unwatched = self.rules.unwatched(dict(points) if bound else everything)
         self._unwatched = self._unwatched + unwatched if bound else unwatched
         problems = self._unwatched.lines()
@@ -167,7 +160,7 @@ class Pipeline:
         self.rule_problems = problems
         self.engine.set_limits(table, first=bound)
         # history comes in pieces: what lies between two of them is not silence
-        self.second.set_limits(_rows_of(table, table.detector != GAP), first=bound)
+        self.history.engine.set_limits(_rows_of(table, table.detector != GAP), first=bound)
 
     def link(self, gateway: GatewayInfo, now_ns: int) -> tuple[AlertEvent, ...]:
         """Take note of a gateway's session; its loss is an alert of its own class."""
@@ -208,7 +201,7 @@ class Pipeline:
     def change(self, detect: DetectSettings, now_ns: int) -> tuple[AlertEvent, ...]:
         """Take other settings of detection, each change from its own time; the journal tells of new ones."""
         self._detect = detect
-        for engine in (self.engine, self.second):
+        for engine in (self.engine, self.history.engine):
             engine.change(detect)
         return self._record(changed.events(detect.told(), now_ns))
 
@@ -238,7 +231,7 @@ class Pipeline:
         return events + self._historical(batch.take(batch.historical), now_ns)
 
     def _live(self, batch: ReadingBatch, now_ns: int, replayed: bool) -> tuple[AlertEvent, ...]:
-        batch = batch if replayed else _vouched(batch, now_ns)
+        batch = batch if replayed else vouched(batch, now_ns)
         behind = self.engine.behind(batch) & (batch.quality < Quality.BAD)
         if behind.any():
             # live and yet not newer: a clock was set back. Limits must not be blind until it has caught up
@@ -246,7 +239,7 @@ class Pipeline:
             BEHIND.inc(int(np.count_nonzero(behind)))
         if not replayed:
             self.outside.arrive(batch, now_ns)
-        batch, given = (batch, batch) if replayed else _ahead_doubted(batch, now_ns)
+        batch, given = (batch, batch) if replayed else ahead_doubted(batch, now_ns)
         findings = self.engine.step(given) if replayed else self.engine.step(given, now_ns)
         batch = replace(batch, quality=np.maximum(batch.quality, findings.quality))
         self.points.heard(batch)
@@ -259,39 +252,12 @@ class Pipeline:
         return events + self._apply(transitions, now_ns)
 
     def _historical(self, batch: ReadingBatch, now_ns: int) -> tuple[AlertEvent, ...]:
-        batch, given = _ahead_doubted(batch.take(np.argsort(batch.ts_ns, kind="stable")), now_ns)
         events: tuple[AlertEvent, ...] = ()
-        ends = np.flatnonzero(self._after_hole(batch))
-        for begin, end in zip([0, *ends.tolist()], [*ends.tolist(), len(batch)], strict=True):
-            if begin == end:
-                continue
-            if begin in ends:
-                self.second.begin_anew(int(batch.point[begin]))
-            rows = np.arange(begin, end)
-            findings = self.second.step(given.take(rows))
-            part = batch.take(rows)
-            part = replace(part, quality=np.maximum(part.quality, findings.quality))
+        for part, transitions in self.history.take(batch, now_ns):
             self._keep(part)
-            events += self._apply(findings.transitions, now_ns, retrospective=True)
-            events += self._apply(self.second_outside.step(part)[1], now_ns, retrospective=True)
+            for found in transitions:
+                events += self._apply(found, now_ns, retrospective=True)
         return events
-
-    def _after_hole(self, batch: ReadingBatch) -> B1:
-        """Return which historical rows, in order of time, come after a hole in their point's history.
-
-        Live readings may lie in it that the second engine never saw: what was pending before cannot go on.
-        """
-        order = np.argsort(batch.point, kind="stable")
-        point, ts = batch.point[order], batch.ts_ns[order]
-        before = np.concatenate(([np.iinfo(np.int64).min], ts[:-1]))
-        first = np.concatenate(([True], point[1:] != point[:-1]))
-        before[first] = self.second.last_ns()[point[first]]
-        known = np.unique(point)
-        widest = np.zeros(int(known[-1]) + 1 if len(known) else 0, np.int64)
-        widest[known] = [_widest_ns(self.points.infos[p].interval_s) for p in known.tolist()]
-        hole = np.zeros(len(batch), np.bool_)
-        hole[order] = (before > 0) & (ts - np.maximum(before, 0) > widest[point])
-        return hole
 
     def _keep(self, batch: ReadingBatch) -> None:
         self._buffer.append(batch)
@@ -439,40 +405,6 @@ class Pipeline:
             self.engine.trials.stand(site, zone, since_ns)
         self._record(self.book.resume_places(self.engine.trials.weighed(now_ns), now_ns))
         self.expect_all(now_ns)
-
-
-def _ahead_doubted(batch: ReadingBatch, now_ns: int) -> tuple[ReadingBatch, ReadingBatch]:
-    """Return readings as they are kept and as the engine takes them, with impossible times doubted.
-
-    One reading from the year 2100 would make every later one look late, and averages blind for good. A bad
-    one of them goes to the engine without a value, because a quality cannot be bad and of a doubted clock.
-    """
-    ahead = batch.ts_ns > now_ns + MOST_AHEAD_NS
-    if not ahead.any():
-        return batch, batch
-    AHEAD.inc(int(np.count_nonzero(ahead)))
-    bad = ahead & (batch.quality >= Quality.BAD)
-    doubted = np.where(ahead, np.uint8(Quality.UNCERTAIN_CLOCK), batch.quality)
-    kept = replace(batch, quality=np.where(bad, batch.quality, doubted))
-    return kept, replace(batch, quality=doubted, value=np.where(bad, np.nan, batch.value))
-
-
-def _vouched(batch: ReadingBatch, now_ns: int) -> ReadingBatch:
-    """Return live readings of gateways that cannot say whether their clock is right, judged by our own clock.
-
-    A time that is ours within seconds is as good as a clock in holdover: without this a site without a time
-    server would have no averages and no rates.
-    """
-    doubted = batch.quality == Quality.UNCERTAIN_CLOCK
-    if not doubted.any():
-        return batch
-    near = doubted & (np.abs(batch.ts_ns - now_ns) <= VOUCHED_NS)
-    return replace(batch, quality=np.where(near, np.uint8(Quality.GOOD_HOLDOVER), batch.quality))
-
-
-def _widest_ns(interval_s: float) -> int:
-    """Return the longest time between two readings of a history that is not yet a hole in it."""
-    return int(max(5.0, 3.0 * interval_s) * 1e9) if interval_s > 0 else UNKNOWN_INTERVAL_NS
 
 
 def _open_alerts(records: RecordStore) -> Iterator[Alert]:

@@ -180,4 +180,4 @@ def _restore(pipeline: Pipeline, raw: bytes) -> int:
 
 
 def _parts(pipeline: Pipeline) -> Sequence[Engine | Outside]:
-    return pipeline.engine, pipeline.second, pipeline.outside, pipeline.second_outside
+    return pipeline.engine, pipeline.history.engine, pipeline.outside, pipeline.history.outside

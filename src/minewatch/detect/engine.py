@@ -211,6 +211,10 @@ class Engine:
         """Return the time of the last reading of every point; the smallest i8 where there is none."""
         return self._state.point["track"]["last_ns"][: len(self._points)].copy()
 
+    def judged_ns(self) -> I8:
+        """Return the time of the last row that limits were judged by, its clock doubted or not."""
+        return self._state.point["track"]["judged_ns"][: len(self._points)].copy()
+
     def snapshot(self) -> bytes:
         """Return everything the engine remembers, as bytes that prove themselves whole."""
         return b"".join(self.encode())

@@ -104,6 +104,7 @@ def begin(state: State, first: int, end: int) -> None:
     point[:] = np.zeros(1, POINT)
     for row, name in (
         ("track", "last_ns"),
+        ("track", "judged_ns"),
         ("track", "heard_ns"),
         ("track", "anchor_ns"),
         ("shift", "start_ns"),

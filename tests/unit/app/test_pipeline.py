@@ -24,7 +24,7 @@ def test_one_reading_of_an_impossible_time_does_not_blind_averages() -> None:
     mine.take(bad, T0 + S)
     mine.take(ReadingBatch.of([0], [far], [0.2], historical=True), T0 + S)
     assert mine.engine.last_ns().tolist() == [T0]
-    assert mine.second.last_ns()[0] < T0
+    assert mine.history.engine.last_ns()[0] < T0
     mine.take(ReadingBatch.of([0], [T0 + 2 * S], [0.2]), T0 + 2 * S)
     mine.flush()
     kept = mine.telemetry.readings(0, T0, 2**63 - 1, 10)
@@ -138,6 +138,27 @@ def test_a_delay_does_not_span_a_hole_between_two_pieces_of_history() -> None:
     assert history(100, 15) == [True]
 
 
+def test_a_hole_is_seen_in_a_history_of_doubted_times() -> None:
+    """Also where nobody vouches for the clock a delay ends at a hole, and goes on where there is none."""
+    high, silent = RULES.rules
+    mine = pipeline(rules=RuleSet((replace(high, on_delay_s=10.0), silent)))
+    mine.register([meter("a")], T0)
+    mine.register([meter("b")], T0)
+    mine.take(ReadingBatch.of([1], [T0 - HOUR], [0.1], historical=True), T0)
+
+    def history(point: int, first: int, seconds: int) -> int:
+        ts = [T0 + (first + k) * S for k in range(seconds)]
+        past = ReadingBatch.of([point] * seconds, ts, [1.5] * seconds, historical=True)
+        doubted = replace(past, quality=np.full(seconds, Quality.UNCERTAIN_CLOCK, np.uint8))
+        return len(mine.take(doubted, T0 + 500 * S))
+
+    for point in (0, 1):  # one that never had a time of its own, one that had
+        assert history(point, 0, 4) == 0
+        assert history(point, 27, 4) == 0
+        assert history(point, 31, 4) == 0
+        assert history(point, 35, 4) == 1
+
+
 def test_a_change_of_settings_stands_in_the_journal_once_and_judges_history_by_its_time() -> None:
     """Told again, or found at a start, it gives no second row; late readings are judged by their own time."""
     change = {
@@ -158,5 +179,5 @@ def test_a_change_of_settings_stands_in_the_journal_once_and_judges_history_by_i
     assert mine.book.alerts() == []
     for second, window_s in ((99, 60), (100, 600)):
         mine.take(ReadingBatch.of([0], [T0 + second * S], [0.2], historical=True), T0 + 500 * S)
-        assert mine.second.state.point["rate_window_ns"][0] == window_s * S
+        assert mine.history.engine.state.point["rate_window_ns"][0] == window_s * S
         assert mine.engine.state.point["rate_window_ns"][0] == 60 * S

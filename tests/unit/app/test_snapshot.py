@@ -47,7 +47,7 @@ def test_state_comes_back_as_it_was(tmp_path: Path) -> None:
     new = pipeline(old.records, old.telemetry)
     snapshot.load(new, path, START + 61 * SECOND)
     assert new.engine.last_ns().tolist() == old.engine.last_ns().tolist()
-    assert new.second.snapshot() == old.second.snapshot()
+    assert new.history.engine.snapshot() == old.history.engine.snapshot()
     assert list(tmp_path.iterdir()) == [path]
 
 

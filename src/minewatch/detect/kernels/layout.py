@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-LAYOUT = 7
+LAYOUT = 8
 NONE = -(2**63)  # a time that never was
 
 VALUE, MEAN_15MIN, TWA_8H, SHIFT_MEAN, RATE, EWMA, CUSUM, RANGE, SENTINEL, STUCK, GAP = range(11)
@@ -55,7 +55,15 @@ def window_of(buckets: int) -> np.dtype[np.void]:
     return np.dtype([("slot", "i8"), ("sum", "f8"), ("weight", "f8"), ("ring", "f8", (buckets + 1, 2))])
 
 
-TRACK = np.dtype([("last_ns", "i8"), ("heard_ns", "i8"), ("anchor", "f8"), ("anchor_ns", "i8")])
+TRACK = np.dtype(
+    [
+        ("last_ns", "i8"),
+        ("judged_ns", "i8"),  # of the last row that limits were judged by, its clock doubted or not
+        ("heard_ns", "i8"),
+        ("anchor", "f8"),
+        ("anchor_ns", "i8"),
+    ]
+)
 SHIFT = np.dtype([("start_ns", "i8"), ("end_ns", "i8"), ("sum", "f8"), ("weight", "f8")])
 RISE = np.dtype(
     [

@@ -163,6 +163,7 @@ def walk(
             late += 1
             quality[i] = q
             continue
+        track["judged_ns"] = t
         stat[:] = np.nan
         if q != BAD_NO_SIGNAL:
             stat[SENTINEL] = 1.0 if q >= BAD else 0.0
