@@ -33,7 +33,7 @@ POINTS = [
 
 def _bound(mine: Pipeline) -> dict[str, Any]:
     """Return everything that was bound to points."""
-    engines = {"live": mine.engine, "second": mine.second}
+    engines = {"live": mine.engine, "second": mine.history.engine}
     return {
         **{f"{name} limit": engine.state.limit.tolist() for name, engine in engines.items()},
         **{f"{name} first": engine.state.limit_first.tolist() for name, engine in engines.items()},
