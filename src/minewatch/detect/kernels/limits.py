@@ -24,7 +24,7 @@ def beyond(comparison: int, value: float, threshold: float) -> bool:
 @kernel
 def enough(limit: Row, hit: bool) -> bool:
     """Note whether the newest reading is beyond; return whether ``need`` of the last ``of`` are."""
-    hits = (limit["hits"] << 1) & ((1 << limit["of"]) - 1)
+    hits = (limit["hits"] << 1) & ((1 << int(limit["of"])) - 1)
     if hit:
         hits += 1
     limit["hits"] = hits
