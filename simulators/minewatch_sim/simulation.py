@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minewatch.contracts import PointInfo, Quality, ReadingBatch
-from minewatch_sim.instruments import PERIOD_S, Instrument
+from minewatch_sim.instruments import PERIOD_S, Instrument, Spec
 from minewatch_sim.mines import PHYSICS, SITES
 from minewatch_sim.physics import SiteSpec
 from minewatch_sim.scenario import Scenario
@@ -36,7 +36,7 @@ class Site:
         self._physics = PHYSICS[spec.name](seed)
         self._time_s = 0.0
         self._instruments = {
-            gateway: [Instrument(s, f"{seed}/{spec.name}/{s.device}/{s.metric}") for s in specs]
+            gateway: [_instrument(spec.name, s, seed) for s in specs]
             for gateway, specs in spec.gateways.items()
         }
         self._held: dict[str, float] = {}
@@ -52,10 +52,11 @@ class Site:
         """Return what the points of a gateway send at that time."""
         self.advance(time_s)
         found = []
-        for i, instrument in enumerate(self._instruments[gateway]):
-            name = f"{instrument.spec.device}/{instrument.spec.metric}"
-            place = f"{self.spec.name}/{name}"
+        for i, (name, place, instrument) in enumerate(self._instruments[gateway]):
             value = instrument.read(self._physics.truth[name], time_s)
+            if not self._timeline.touches(place):
+                found.append(Shown(i, value, Quality.GOOD))
+                continue
             value = instrument.show(self._timeline.shown(place, value, time_s))
             if self._timeline.is_stuck(place, time_s):
                 value = self._held.setdefault(place, value)
@@ -154,6 +155,12 @@ class _Mines:
             quality,
             np.zeros(n, np.bool_),
         )
+
+
+def _instrument(site: str, spec: Spec, seed: int) -> tuple[str, str, Instrument]:
+    """Return what the truth and the scenario call a point, and its instrument."""
+    name = f"{spec.device}/{spec.metric}"
+    return name, f"{site}/{name}", Instrument(spec, f"{seed}/{site}/{name}")
 
 
 def _as_history(batch: ReadingBatch) -> ReadingBatch:

@@ -37,6 +37,10 @@ class Timeline:
         """Return what a point shows instead of a value: the scenario's, or the value itself."""
         return self._value(place, value, self._minute(time_s))
 
+    def touches(self, place: str) -> bool:
+        """Return whether the scenario does anything to a point at any time."""
+        return bool(self._about(place))
+
     def is_stuck(self, place: str, time_s: float) -> bool:
         """Return whether a point repeats its last value."""
         return self._one(place, time_s, Stuck) is not None

@@ -44,6 +44,12 @@ def _batch(table, first=0):
     )
 
 
+def _ended(batch):
+    """Return a batch and a reading long after it: no row of the batch is left to be looked at later."""
+    late = replace(_batch(np.zeros((1, 1))), ts_ns=batch.ts_ns.max(keepdims=True) + 100 * S)
+    return ReadingBatch.join([batch, late])
+
+
 def _scores(company, batch):
     return company.take(batch)[0]
 
@@ -89,13 +95,14 @@ def test_only_a_fitted_model_speaks_to_rules(tmp_path):
 def test_batches_cut_or_shuffled_give_the_same_scores():
     """Rows in one batch, in many, grouped by point, or mixed within the grace: the same bits."""
     table = _faulty()
-    whole = _scores(_company(), _batch(table))
+    whole = _scores(_company(), _ended(_batch(table)))
     for pieces in (7, 100):
         company = _company()
         parts = [_scores(company, _batch(part, first)) for first, part in _pieces(table, pieces)]
+        parts.append(_scores(company, _ended(_batch(table[-1:], len(table) - 1))))
         for name in ("point", "ts_ns", "detector", "score", "evidence"):
             assert np.array_equal(np.concatenate([getattr(p, name) for p in parts]), getattr(whole, name))
-    batch = _batch(table)
+    batch = _ended(_batch(table))
     by_point = batch.take(np.argsort(batch.point, kind="stable"))
     assert np.array_equal(_scores(_company(), by_point).score, whole.score)
 
@@ -120,11 +127,11 @@ def _rows(taken):
 def test_any_cut_finds_the_same(cut):
     """A snapshot while learning, before a fit or after it, restored: every score as never stopped."""
     table = _faulty()
-    whole = _rows(_company().take(_batch(table)))
+    whole = _rows(_company().take(_ended(_batch(table))))
     company = _company()
     found = _rows(company.take(_batch(table[:cut])))
     again = _resumed(company, _pump())
-    assert found + _rows(again.take(_batch(table[cut:], cut))) == whole
+    assert found + _rows(again.take(_ended(_batch(table[cut:], cut)))) == whole
 
 
 @pytest.mark.parametrize("kind", ["mahalanobis", "pca", "isolation-forest"])

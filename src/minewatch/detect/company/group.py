@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -28,6 +29,7 @@ PARTIAL = Counter("minewatch_company_rows_partial_total", "Rows in which a senso
 ROOM = 1024  # rows that are joined at once
 HOLE_NS = 5_000_000_000
 UNKNOWN_HOLE_NS = 120_000_000_000  # where a point gives no interval
+PATIENCE_NS = 30_000_000_000  # so seldom is looked at what no rule judges
 
 
 class Watch(Protocol):
@@ -131,8 +133,8 @@ class Group:
     ) -> None:
         self.name, self.members, self.infos, self.drift = name, members, infos, drift
         self._hold, self._judges = hold, judges
-        self._step_ns = round(settings.step_s * 1e9)
-        self._pace = Pace(infos, hold, round(settings.grace_s * 1e9), round(settings.wait_s * 1e9))
+        self._step_ns, self._grace_ns = round(settings.step_s * 1e9), round(settings.grace_s * 1e9)
+        self._pace = Pace(infos, hold, self._grace_ns, round(settings.wait_s * 1e9))
         self._detectors = tuple(dict.fromkeys(turn.detector for turn in judges if turn.told))
         least = HOLE_NS if all(i.interval_s > 0 for i in infos) else UNKNOWN_HOLE_NS
         self._hole_ns = max(least, 2 * int(hold.max()))  # three of the longest interval
@@ -140,16 +142,24 @@ class Group:
         n = len(members)
         self._last_ns, self._last, self._tick = np.zeros(n, np.int64), np.zeros(n), np.zeros(1, np.int64)
         self._waiting: list[tuple[I8, I8, F8]] = []
+        self._heard_ns = 0
+        self._every_ns = 0 if self._detectors or drift else PATIENCE_NS
+        self._turn_ns = zlib.crc32(name.encode()) % PATIENCE_NS  # not all of them at once
 
     @property
     def due(self) -> bool:
-        """Whether readings came since the last step."""
+        """Whether readings came since the last step, and it is time to look at them."""
+        if self._every_ns:
+            looked_ns = int(self._tick[0]) - self._step_ns + self._grace_ns  # the last row could be made then
+            if self._period(self._heard_ns) == self._period(looked_ns):
+                return False
         return self._pace.due
 
-    def feed(self, slot: int, ts_ns: I8, value: F8) -> None:
-        """Take readings of one point in the order of their times."""
-        self._waiting.append((np.full(len(ts_ns), slot, np.int64), ts_ns, value))
-        self._pace.note(slot, int(ts_ns[-1]))
+    def feed(self, slot: I8, ts_ns: I8, value: F8) -> None:
+        """Take readings of these sensors in the order of their times."""
+        self._waiting.append((slot, ts_ns, value))
+        self._heard_ns = int(ts_ns[-1])
+        self._pace.note(slot, ts_ns)
 
     @property
     def subjects(self) -> Sequence[Subject]:
@@ -161,8 +171,8 @@ class Group:
     def step(self) -> tuple[list[ScoreBatch], list[Statistics]]:
         """Join and judge every row whose time has come; return those that alarm, and the statistic of all."""
         slot, ts, value = (np.concatenate(part) for part in zip(*self._waiting, strict=True))
-        back, newest = self._pace.step()
-        if back.any():  # set back: else it would be blind until time catches up
+        if set_back := self._pace.step():  # else it would be blind until time catches up
+            back, newest = set_back
             self._last_ns[back] = 0
             kept = ~back[slot] | (ts <= newest[slot])
             slot, ts, value = slot[kept], ts[kept], value[kept]
@@ -227,6 +237,9 @@ class Group:
             self.drift.restore(arrays["drift"])
         for number, turn in enumerate(self._judges):
             turn.judge.restore(of(str(number), arrays))
+
+    def _period(self, time_ns: int) -> int:
+        return (time_ns + self._turn_ns) // self._every_ns
 
     def _turns(self, times: I8) -> list[I8]:
         """Return the rows of each judge."""

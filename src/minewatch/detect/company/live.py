@@ -7,11 +7,13 @@ that act together by ``mixture``.
 
 A row waits ``grace_s`` for readings that come later, so the order in which points arrive changes nothing.
 Bad and uncertain readings never get in; a value is held for a while, then the sensor is missing from the row.
+
+What rules judge is looked at with every tick. What a device has learned by itself no rule judges: that is
+looked at every half minute, the devices in turn, and the same is said of every row.
 """
 
 from __future__ import annotations
 
-import itertools
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +25,7 @@ import structlog
 from numpy.typing import NDArray
 from prometheus_client import Gauge
 
-from minewatch.contracts import B1, F8, PointInfo, Quality, ReadingBatch, ScoreBatch, Subject, Text
+from minewatch.contracts import F8, PointInfo, Quality, ReadingBatch, ScoreBatch, Subject, Text
 from minewatch.detect import parcel
 from minewatch.detect.company.catalogue import IDS
 from minewatch.detect.company.drift import Drift
@@ -35,6 +37,7 @@ from minewatch.detect.company.mixture import Mixture
 from minewatch.detect.company.model import LOGISTIC, Model, read
 from minewatch.detect.company.neighbours import AirflowGas, Neighbours, Sensor
 from minewatch.detect.company.pace import RESET_NS
+from minewatch.detect.company.seats import Seats
 from minewatch.detect.company.settings import CompanySettings, MixtureMember, ModelInForce
 from minewatch.detect.judge import Statistics
 from minewatch.errors import ModelError
@@ -71,8 +74,7 @@ class Company:
         self._points: tuple[PointInfo, ...] = ()
         self._grouping = Grouping(settings.mixture)
         self._groups: dict[str, Group] = {}
-        self._of_point: dict[int, list[tuple[Group, int]]] = {}
-        self._member: B1 = np.zeros(0, np.bool_)  # which points belong to a group
+        self._seats = Seats((), 0)
         self._buffer: list[ReadingBatch] = []
         self._buffered = 0
         self._done_ns = 0
@@ -106,12 +108,7 @@ class Company:
             log.warning(
                 "too many devices and zones to judge together", left_out=len(wanted) - len(self._groups)
             )
-        self._of_point = defaultdict(list)
-        for group in self._groups.values():
-            for slot, point in enumerate(group.members):
-                self._of_point[point].append((group, slot))
-        self._member = np.zeros(len(self._points), np.bool_)
-        self._member[list(self._of_point)] = True
+        self._seats = Seats([group.members for group in self._groups.values()], len(self._points))
 
     def _renewed(self, kept: Group | None, name: str, members: tuple[int, ...]) -> Group:
         """Return the group of these points as they are described now, going on where ``kept`` stood."""
@@ -136,7 +133,7 @@ class Company:
         """
         if not self._groups or not len(batch):
             return NOTHING, []
-        good = (batch.quality < Quality.UNCERTAIN) & np.isfinite(batch.value) & self._member[batch.point]
+        good = (batch.quality < Quality.UNCERTAIN) & np.isfinite(batch.value) & self._seats.taken[batch.point]
         if not good.any():
             return NOTHING, []
         batch = batch.take(good)
@@ -183,13 +180,12 @@ class Company:
 
     def _feed(self) -> None:
         """Give every group its readings."""
+        if not self._buffer:
+            return
         batch, self._buffer, self._buffered = ReadingBatch.join(self._buffer), [], 0
-        order = np.lexsort((batch.ts_ns, batch.point))
-        point, ts, value = batch.point[order], batch.ts_ns[order], batch.value[order]
-        edges = np.flatnonzero(np.diff(point, prepend=-1, append=-1))
-        for begin, end in itertools.pairwise(edges.tolist()):
-            for group, slot in self._of_point[int(point[begin])]:
-                group.feed(slot, ts[begin:end], value[begin:end])
+        groups = tuple(self._groups.values())
+        for number, slot, ts_ns, value in self._seats.shared(batch):
+            groups[number].feed(slot, ts_ns, value)
 
     @staticmethod
     def warm_up() -> None:

@@ -13,27 +13,30 @@ FOR_EVER_NS = 1 << 62
 
 
 class Pace:
-    """The newest reading of each gateway that the sensors of a group hang on."""
+    """The newest reading of each gateway that the sensors of a group hang on.
+
+    Plain numbers: a group hangs on one gateway or two, and is asked with every row.
+    """
 
     def __init__(self, infos: Sequence[PointInfo], hold: I8, grace_ns: int, wait_ns: int) -> None:
         names = list(dict.fromkeys(info.gateway for info in infos))
         self._of = np.array([names.index(info.gateway) for info in infos])
         self._grace_ns, self._wait_ns = grace_ns, wait_ns
-        self._newest, self._fed = np.zeros(len(names), np.int64), np.zeros(len(names), np.int64)
+        self._newest, self._fed = [0] * len(names), [0] * len(names)
         # a sensor that speaks when it has something to say keeps no row waiting
         regular = np.array([info.interval_s > 0 for info in infos])
         held = np.where(regular, hold, FOR_EVER_NS)
-        self._reach = np.array([held[self._of == number].min() for number in range(len(names))])
+        self._reach = [int(held[self._of == number].min()) for number in range(len(names))]
 
     @property
     def due(self) -> bool:
         """Whether readings came since the last step."""
-        return bool(self._fed.any())
+        return any(self._fed)
 
     @property
     def latest_ns(self) -> int:
         """The time of the clock that is furthest ahead; 0 before the first reading."""
-        return int(self._newest.max())
+        return max(self._newest)
 
     @property
     def horizon_ns(self) -> int:
@@ -42,27 +45,36 @@ class Pace:
         The grace behind the clock that is furthest ahead; where that of another gateway is behind, no further
         than its values are held. A gateway further behind than the wait is away, and waited for no more.
         """
-        awake = self._newest > self.latest_ns - self._wait_ns
-        reach = int((self._newest + self._reach)[awake].min(initial=FOR_EVER_NS))
-        return min(self.latest_ns - self._grace_ns, reach)
+        latest_ns = self.latest_ns
+        awake = [
+            newest + reach
+            for newest, reach in zip(self._newest, self._reach, strict=True)
+            if newest > latest_ns - self._wait_ns
+        ]
+        return min([latest_ns - self._grace_ns, *awake])
 
-    def note(self, slot: int, newest_ns: int) -> None:
-        """Hear of readings of a sensor up to a time."""
-        gateway = self._of[slot]
-        self._newest[gateway] = max(self._newest[gateway], newest_ns)
-        self._fed[gateway] = max(self._fed[gateway], newest_ns)
+    def note(self, slot: I8, ts_ns: I8) -> None:
+        """Hear of readings of these sensors, in order of time."""
+        for gateway in range(len(self._newest)):
+            mine = ts_ns if len(self._newest) == 1 else ts_ns[self._of[slot] == gateway]
+            if len(mine):
+                newest = int(mine[-1])
+                self._newest[gateway] = max(self._newest[gateway], newest)
+                self._fed[gateway] = max(self._fed[gateway], newest)
 
-    def step(self) -> tuple[B1, I8]:
-        """Begin a step; return whose clocks were set back, and the newest time, of each sensor."""
-        back = (self._fed > 0) & (self._fed < self._newest - RESET_NS)
-        self._newest[back] = self._fed[back]
-        self._fed[:] = 0
-        return back[self._of], self._newest[self._of]
+    def step(self) -> tuple[B1, I8] | None:
+        """Begin a step; where clocks were set back return whose, and the newest time, of each sensor."""
+        back = [0 < fed < newest - RESET_NS for fed, newest in zip(self._fed, self._newest, strict=True)]
+        if any(back):
+            self._newest = [f if b else n for f, b, n in zip(self._fed, back, self._newest, strict=True)]
+        self._fed = [0] * len(self._fed)
+        return (np.array(back)[self._of], np.array(self._newest)[self._of]) if any(back) else None
 
     def state(self) -> I8:
         """Return what is remembered, for a snapshot."""
-        return np.concatenate([self._newest, self._fed])
+        return np.array([*self._newest, *self._fed], np.int64)
 
     def restore(self, state: I8) -> None:
         """Go on where the pace of the same sensors stood."""
-        self._newest[:], self._fed[:] = np.split(state, 2)
+        both = state.tolist()
+        self._newest, self._fed = both[: len(both) // 2], both[len(both) // 2 :]
