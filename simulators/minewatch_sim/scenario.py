@@ -57,6 +57,24 @@ class Drift:
 
 
 @dataclass(frozen=True, slots=True)
+class Poison:
+    """A point shows less and less of what is there: ``left`` of it after ``over_min``, and so it stays."""
+
+    target: str
+    left: float
+    over_min: float
+    for_min: float = inf
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """A point is covered: it goes on measuring, noise and all, the air that it had then."""
+
+    target: str
+    for_min: float = inf
+
+
+@dataclass(frozen=True, slots=True)
 class Stuck:
     """A point repeats the value it had."""
 
@@ -90,11 +108,13 @@ class UplinkLost:
     for_min: float
 
 
-Action: TypeAlias = Ramp | Spike | Drift | Stuck | Dropout | ClockSkew | UplinkLost
+Action: TypeAlias = Ramp | Spike | Drift | Poison | Cover | Stuck | Dropout | ClockSkew | UplinkLost
 ACTIONS: dict[str, type[Action]] = {
     "ramp": Ramp,
     "spike": Spike,
     "drift": Drift,
+    "poison": Poison,
+    "cover": Cover,
     "stuck": Stuck,
     "dropout": Dropout,
     "clock_skew": ClockSkew,
@@ -163,6 +183,16 @@ def spike(target: str, value: float, *, for_min: float) -> Spike:
 def drift(target: str, per_min: float, *, for_min: float = inf) -> Drift:
     """Show more and more too much."""
     return Drift(target, per_min, for_min)
+
+
+def poison(target: str, left: float, *, over_min: float, for_min: float = inf) -> Poison:
+    """Show less and less of what is there."""
+    return Poison(target, left, over_min, for_min)
+
+
+def cover(target: str, *, for_min: float = inf) -> Cover:
+    """Go on with the air of this moment."""
+    return Cover(target, for_min)
 
 
 def stuck(target: str, *, for_min: float = inf) -> Stuck:

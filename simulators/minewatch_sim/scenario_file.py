@@ -20,9 +20,11 @@ from minewatch_sim.scenario import (
     At,
     Between,
     ClockSkew,
+    Cover,
     Dropout,
     Expect,
     MustNot,
+    Poison,
     Scenario,
     Step,
     Stuck,
@@ -139,7 +141,7 @@ class _Reader:
             )
         if kind in (ClockSkew, UplinkLost):
             known: Iterable[str] = GATEWAYS
-        elif kind in (Stuck, Dropout) or "/" in target:
+        elif kind in (Stuck, Dropout, Cover, Poison) or "/" in target:
             known = PLACES
         else:
             known = CAUSES

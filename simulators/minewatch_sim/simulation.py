@@ -16,7 +16,7 @@ from minewatch_sim.physics import SiteSpec
 from minewatch_sim.scenario import Scenario
 from minewatch_sim.timeline import Timeline
 
-STEP_S = 1.0  # the physics goes on in steps of so much, however seldom it is asked
+STEP_S = 1.0  # the physics goes on in steps of so much, however seldom it is asked, unless it is told
 
 
 class Shown(NamedTuple):
@@ -30,8 +30,9 @@ class Shown(NamedTuple):
 class Site:
     """A site that runs: truth, instruments, and what the scenario does to both."""
 
-    def __init__(self, spec: SiteSpec, scenario: Scenario, seed: int) -> None:
+    def __init__(self, spec: SiteSpec, scenario: Scenario, seed: int, step_s: float = STEP_S) -> None:
         self.spec = spec
+        self._step_s = step_s
         self._timeline = Timeline(scenario)
         self._physics = PHYSICS[spec.name](seed)
         self._time_s = 0.0
@@ -40,11 +41,12 @@ class Site:
             for gateway, specs in spec.gateways.items()
         }
         self._held: dict[str, float] = {}
+        self._covered: dict[str, float] = {}
 
     def advance(self, time_s: float) -> None:
         """Bring the truth to a time of the simulation; a time that is past changes nothing."""
         while self._time_s + 1e-9 < time_s:
-            step = min(STEP_S, time_s - self._time_s)
+            step = min(self._step_s, time_s - self._time_s)
             self._time_s += step
             self._physics.step(step, self._timeline.causes(self.spec.causes, self._time_s))
 
@@ -53,10 +55,15 @@ class Site:
         self.advance(time_s)
         found = []
         for i, (name, place, instrument) in enumerate(self._instruments[gateway]):
-            value = instrument.read(self._physics.truth[name], time_s)
+            truth = self._physics.truth[name]
             if not self._timeline.touches(place):
-                found.append(Shown(i, value, Quality.GOOD))
+                found.append(Shown(i, instrument.read(truth, time_s), Quality.GOOD))
                 continue
+            if self._timeline.is_covered(place, time_s):
+                truth = self._covered.setdefault(place, truth)
+            else:
+                self._covered.pop(place, None)
+            value = instrument.read(truth, time_s)
             value = instrument.show(self._timeline.shown(place, value, time_s))
             if self._timeline.is_stuck(place, time_s):
                 value = self._held.setdefault(place, value)
@@ -99,14 +106,16 @@ def simulate(
     seed: int | None = None,
     period_s: float = PERIOD_S,
     minutes: float | None = None,
+    step_s: float = STEP_S,
 ) -> Iterator[Frame]:
     """Yield a frame every ``period_s`` of simulated time, as the real agents would deliver them.
 
     A gateway that is cut off keeps its readings and delivers them as historical in the frame it comes back
     in, after the live ones. Where a gateway's clock was put back, the agent goes on with rising times and
-    marks the readings uncertain; one that runs ahead gives times ahead.
+    marks the readings uncertain; one that runs ahead gives times ahead. ``step_s`` is how finely the physics
+    goes on: weeks take less time in longer steps.
     """
-    mines = _Mines(scenario, scenario.seed if seed is None else seed)
+    mines = _Mines(scenario, scenario.seed if seed is None else seed, step_s)
     steps = round((scenario.minutes if minutes is None else minutes) * 60.0 / period_s)
     for i in range(steps + 1):
         yield mines.frame(i * period_s, start_ns)
@@ -115,9 +124,9 @@ def simulate(
 class _Mines:
     """The sites of a scenario and what their gateways hold back."""
 
-    def __init__(self, scenario: Scenario, seed: int) -> None:
+    def __init__(self, scenario: Scenario, seed: int, step_s: float) -> None:
         self._timeline = Timeline(scenario)
-        self._sites = [Site(SITES[name], scenario, seed) for name in scenario.sites]
+        self._sites = [Site(SITES[name], scenario, seed, step_s) for name in scenario.sites]
         self._kept: dict[str, list[ReadingBatch]] = {}
 
     def frame(self, time_s: float, start_ns: int) -> Frame:

@@ -8,8 +8,10 @@ from fnmatch import fnmatchcase
 from minewatch_sim.scenario import (
     At,
     ClockSkew,
+    Cover,
     Drift,
     Dropout,
+    Poison,
     Ramp,
     Scenario,
     Spike,
@@ -17,7 +19,7 @@ from minewatch_sim.scenario import (
     UplinkLost,
 )
 
-_Value = Ramp | Spike | Drift
+_Value = Ramp | Spike | Drift | Poison
 
 
 class Timeline:
@@ -44,6 +46,10 @@ class Timeline:
     def is_stuck(self, place: str, time_s: float) -> bool:
         """Return whether a point repeats its last value."""
         return self._one(place, time_s, Stuck) is not None
+
+    def is_covered(self, place: str, time_s: float) -> bool:
+        """Return whether the air no longer reaches a point."""
+        return self._one(place, time_s, Cover) is not None
 
     def dropout(self, place: str, time_s: float) -> Dropout | None:
         """Return the dropout a point is in."""
@@ -85,7 +91,7 @@ class Timeline:
     def _value(self, name: str, value: float, now: float) -> float:
         for step in reversed(self._about(name)):
             action, since = step.action, now - step.minute
-            if isinstance(action, Ramp | Spike | Drift) and 0.0 <= since < action.for_min:
+            if isinstance(action, _Value) and 0.0 <= since < action.for_min:
                 return _value_of(action, value, since)
         return value
 
@@ -99,3 +105,6 @@ def _value_of(action: _Value, value: float, since_min: float) -> float:
             return action.value
         case Drift():
             return value + action.per_min * since_min
+        case Poison():
+            gone = min(since_min / action.over_min, 1.0) if action.over_min else 1.0
+            return value * (1.0 - (1.0 - action.left) * gone)

@@ -47,6 +47,7 @@ BENCHES = (
     Bench("accuracy.bearings", "accuracy_bearings"),
     Bench("accuracy.quality", "accuracy_quality"),
     Bench("accuracy.faults", "accuracy_faults"),
+    Bench("accuracy.trust", "accuracy_trust"),
     Bench("detect.quality", "quality_limits"),
     Bench("store", "store"),
     Bench("replay", "replay"),

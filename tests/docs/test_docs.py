@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from minewatch.cli import app
 from minewatch.config import Config
 from minewatch.detect.catalogue import DETECTORS
-from minewatch.detect.company.catalogue import COMPANY, DRIFT, GATEWAY
+from minewatch.detect.company.catalogue import COMPANY, DRIFT, GATEWAY, TRUST
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("edge/*.md")])
@@ -82,6 +82,12 @@ def test_each_detector_of_company_has_a_heading(name: str) -> None:
     """A detector of several points without a page section cannot be shipped."""
     text = (ROOT / "docs/company.md").read_text(encoding="utf-8")
     assert f"\n## `{name}`\n" in text
+
+
+def test_each_detector_of_trust_has_a_heading() -> None:
+    """A detector of what shows over days cannot be shipped without a page section."""
+    text = (ROOT / "docs/trust.md").read_text(encoding="utf-8")
+    assert [detector.name for detector in TRUST if f"\n## `{detector.name}`\n" not in text] == []
 
 
 def test_each_detector_of_gateways_has_a_heading() -> None:

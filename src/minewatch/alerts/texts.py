@@ -14,7 +14,10 @@ SIGNS = {
     Comparison.AT_OR_BELOW: "≤",
 }
 # detectors of several points: their statistic is in times of what is usual, or allowed, at most
-TOGETHER = ("mahalanobis", "pca", "isolation-forest", "neighbours", "airflow-gas", "model-drift", "mixture")
+TOGETHER = (
+    "mahalanobis", "pca", "isolation-forest", "neighbours", "airflow-gas", "model-drift", "mixture", "drift",
+    "response",
+)  # fmt: skip
 # of a gateway as a whole
 GATEWAY = ("gateway-silent", "gateway-frozen", "gateway-clock")
 # what the statistic of a detector is called: kk, ru, en

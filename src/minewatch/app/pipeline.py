@@ -50,6 +50,7 @@ from minewatch.contracts import (
     Watermark,
 )
 from minewatch.detect.company.catalogue import BY_NAME, score_names
+from minewatch.detect.company.live import joined
 from minewatch.detect.company.settings import CompanySettings
 from minewatch.detect.engine import Engine
 from minewatch.detect.outside import Outside
@@ -245,7 +246,9 @@ class Pipeline:
         self.points.heard(batch)
         self._keep(batch)
         events = self._apply(findings.transitions, now_ns, trials=findings.trials, places=findings.places)
-        together, transitions = self.outside.step(batch)  # after the alerts: none waits for them
+        together, transitions = self.outside.step(
+            batch, findings.trials
+        )  # after the alerts: none waits for them
         for scores in (findings.scores, together):
             if len(scores.point):
                 self._scores.append(scores)
@@ -345,7 +348,7 @@ class Pipeline:
                 self._write(marks)
             written = marks
             if self._scores:
-                self.telemetry.write_scores(_join_scores(self._scores), SCORE_NAMES)
+                self.telemetry.write_scores(joined(self._scores), SCORE_NAMES)
                 self._scores = []
             if self._events:
                 self.telemetry.write_events(self._events)
@@ -392,7 +395,7 @@ class Pipeline:
                 self.points.heard(fresh)
                 self._apply(findings.transitions, now_ns, trials=findings.trials, places=findings.places)
                 fresh = replace(fresh, quality=np.maximum(fresh.quality, findings.quality))
-                self._apply(self.outside.step(fresh)[1], now_ns)
+                self._apply(self.outside.step(fresh, findings.trials)[1], now_ns)
         return rows
 
     def resume(self, now_ns: int) -> None:
@@ -420,13 +423,3 @@ def _rows_of(table: LimitTable, rows: B1) -> LimitTable:
     columns: dict[str, Any] = {field.name: getattr(table, field.name) for field in fields(table)}
     taken: dict[str, Any] = {n: None if c is None else c[rows] for n, c in columns.items()}
     return LimitTable(**taken)
-
-
-def _join_scores(scores: Sequence[ScoreBatch]) -> ScoreBatch:
-    return ScoreBatch(
-        np.concatenate([s.point for s in scores]),
-        np.concatenate([s.ts_ns for s in scores]),
-        np.concatenate([s.detector for s in scores]),
-        np.concatenate([s.score for s in scores]),
-        np.concatenate([s.evidence for s in scores]),
-    )

@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
 from minewatch.contracts import B1, F8, I8
 from minewatch.detect.catalogue import NAMES
 from minewatch.detect.company.catalogue import IDS as COMPANY
+from minewatch.detect.company.catalogue import OUTAGES, TRUST
 from minewatch.detect.engine import Engine
 from minewatch.detect.forecast import forecast_series
 from minewatch.detect.score import score_series
@@ -25,7 +26,11 @@ from minewatch.detect.shape import SHAPE, score_shape
 from minewatch.detect.wear import Wear, wear_series
 from minewatch.errors import ConfigError
 
-SCORED = (*NAMES, *COMPANY, SHAPE.name)
+if TYPE_CHECKING:
+    from minewatch.detect.company.series import Rowwise
+
+TOGETHER = (*COMPANY, *OUTAGES)  # detectors that score a row once
+SCORED = (*NAMES, *TOGETHER, SHAPE.name)
 
 
 def score_file(
@@ -63,9 +68,9 @@ def score_file(
             )
     labels = [row[header.index(when)] for row in rows] if when else [str(i) for i in range(len(rows))]
     ts_ns = _times(file, labels) if when else (np.arange(len(rows)) * interval_s * 1e9).astype(np.int64)
-    if detector in COMPANY:
+    if detector in TOGETHER:
         matrix = np.column_stack([_values(rows, header.index(name)) for name in wanted])
-        return _score_together(detector, wanted, matrix, settings, train_rows, labels, out)
+        return _score_together(detector, wanted, ts_ns, matrix, settings, train_rows, labels, out)
     if detector != SHAPE.name:
         Engine.warm_up()
     began = time.perf_counter()
@@ -86,6 +91,7 @@ def score_file(
 def _score_together(
     detector: str,
     columns: Sequence[str],
+    ts_ns: I8,
     matrix: F8,
     settings: dict[str, str],
     train_rows: int,
@@ -93,11 +99,11 @@ def _score_together(
     out: Path | None,
 ) -> str:
     """Write a row each, point ``*``; with ``--set reasons=1`` also what each column adds, and why."""
-    from minewatch.detect.company.series import score_rows
-
     reasons = settings.pop("reasons", "0") == "1"
     began = time.perf_counter()
-    found = score_rows(detector, columns, matrix, settings, train_rows)
+    found = _together(detector, columns, ts_ns, matrix, settings, train_rows)
+    found.scored.score[:train_rows] = 0.0
+    found.alarm[:train_rows] = False
     seconds = max(time.perf_counter() - began, 1e-9)
     with _open(out) as sink:
         write = csv.writer(sink, lineterminator="\n").writerow
@@ -115,6 +121,25 @@ def _score_together(
         f"{len(matrix)} rows, {readings} readings, {seconds:.3f} s,"
         f" {readings / seconds:.0f} readings/s (fitting and compiling in it){note}"
     )
+
+
+def _together(
+    detector: str,
+    columns: Sequence[str],
+    ts_ns: I8,
+    matrix: F8,
+    settings: dict[str, str],
+    train_rows: int,
+) -> Rowwise:
+    from minewatch.detect.company.series import score_rows
+    from minewatch.detect.company.trust_series import score_trust
+    from minewatch.detect.outage_series import score_outage
+
+    if detector in OUTAGES:
+        return score_outage(detector, columns, ts_ns, matrix, settings)
+    if detector in {each.name for each in TRUST}:
+        return score_trust(detector, columns, ts_ns, matrix, settings)
+    return score_rows(detector, columns, matrix, settings, train_rows)
 
 
 @dataclass(frozen=True, slots=True)

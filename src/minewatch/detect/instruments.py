@@ -28,6 +28,27 @@ FASTEST: Mapping[tuple[str, str], float] = MappingProxyType(
 WET: Mapping[str, float] = MappingProxyType(
     {"humidity": 0.995}
 )  # share of the range: condensed, not measured
+# what meters of one zone measure alike, because they share its air, and the least drift that is worth a look
+SHARED_AIR: Mapping[tuple[str, str], float] = MappingProxyType(
+    {
+        ("methane", "% CH4"): 0.1,
+        ("carbon_monoxide", "ppm"): 3.0,
+        ("carbon_dioxide", "%"): 0.1,
+        ("oxygen", "%"): 0.3,
+        ("nitrogen_oxides", "mg/m³"): 1.0,
+        ("nitrogen_dioxide", "mg/m³"): 0.5,
+        ("sulphur_dioxide", "mg/m³"): 1.0,
+        ("hydrogen_sulphide", "ppm"): 1.0,
+        ("hydrogen", "%"): 0.1,
+        ("air_velocity", "m/s"): 0.3,
+        ("barometric_pressure", "hPa"): 1.0,
+        ("temperature", "°C"): 1.0,
+        ("humidity", "%RH"): 10.0,
+        ("dust", "mg/m³"): 1.0,
+        ("dust_pm10", "mg/m³"): 0.1,
+        ("dust_pm2_5", "mg/m³"): 0.1,
+    }
+)
 AMBIENT = frozenset({"carbon_monoxide", "smoke"})
 NOISE = frozenset({"noise", "sound_level"})
 RESTING = frozenset({"valve", "switch", "state", "setpoint"})  # set by somebody, at rest by nature

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from minewatch.contracts import I8, LimitTable, PointInfo, ReadingBatch, ScoreBatch, Subject, Transitions
+from minewatch.contracts import (
+    I8,
+    LimitTable,
+    PointInfo,
+    ReadingBatch,
+    ScoreBatch,
+    Subject,
+    Transitions,
+    TrialChange,
+)
 from minewatch.detect import judge, parcel
-from minewatch.detect.company import live
+from minewatch.detect.company import live, trust
 from minewatch.detect.company.settings import CompanySettings
 from minewatch.detect.gateways import Gateways
 from minewatch.detect.kernels.layout import Rows
@@ -17,27 +26,30 @@ class Outside:
 
     def __init__(self, company: CompanySettings) -> None:
         self.company = live.Company(company)
+        self.trust = trust.Trust(company.trust)
         self.gateways = Gateways()
         self.judge = judge.Judge()
 
     @property
     def subjects(self) -> Sequence[Subject]:
         """What can be judged, for the rules to bind to."""
-        return [*self.company.subjects, *self.gateways.subjects]
+        return [*self.company.subjects, *self.trust.subjects, *self.gateways.subjects]
 
     def set_points(self, points: Sequence[PointInfo]) -> None:
         """Judge these points from now on."""
         self.company.set_points(points)
+        self.trust.set_points(points)
         self.gateways.set_points(points)
 
     def set_limits(self, table: LimitTable) -> None:
         """Judge the subjects by these limits from now on."""
         self.judge.set_limits(table, self.subjects)
 
-    def step(self, batch: ReadingBatch) -> tuple[ScoreBatch, Transitions]:
-        """Take readings in, with the quality that the engine gave them."""
+    def step(self, batch: ReadingBatch, trials: Sequence[TrialChange] = ()) -> tuple[ScoreBatch, Transitions]:
+        """Take readings in, with the quality that the engine gave them, and what it found of test gas."""
         scores, said = self.company.take(batch)
-        return scores, self.judge.take(said)
+        more, slow = self.trust.take(batch)
+        return live.joined([scores, *more]), self.judge.take([*said, *slow, *self.trust.tested(trials)])
 
     def arrive(self, batch: ReadingBatch, now_ns: int) -> None:
         """Note when live readings arrive, by the service's clock."""
@@ -55,6 +67,7 @@ class Outside:
     def warm_up() -> None:
         """Compile what all of them need, before readings come."""
         live.Company.warm_up()
+        trust.Trust.warm_up()
         Gateways.warm_up()
 
     def snapshot(self) -> bytes:
@@ -63,13 +76,18 @@ class Outside:
 
     def encode(self) -> Iterator[bytes]:
         """Yield the bytes of a snapshot."""
-        parts = {"judge": self.judge.state(), "company": self.company.state()}
+        parts = {
+            "judge": self.judge.state(),
+            "company": self.company.state(),
+            "trust": self.trust.state(),
+        }
         yield parcel.pack(
             {k: a for name, part in parts.items() for k, a in parcel.inside(name, part).items()}
         )
 
     def restore(self, data: bytes) -> None:
         """Go on where a snapshot stood. Raises StoreError, and changes nothing, when it cannot be read."""
-        arrays = parcel.unpack(data, {**judge.KINDS, **live.KINDS})
+        arrays = parcel.unpack(data, {**judge.KINDS, **live.KINDS, **trust.KINDS})
         self.judge.restore(parcel.of("judge", arrays))
         self.company.restore(parcel.of("company", arrays))
+        self.trust.restore(parcel.of("trust", arrays))

@@ -17,6 +17,7 @@ from minewatch.app.pipeline import Pipeline
 from minewatch.contracts import AlertEvent, ReadingBatch
 from minewatch.detect.company.catalogue import BY_NAME
 from minewatch.detect.company.settings import CompanySettings, MixtureMember
+from minewatch.detect.company.trust_settings import TrustSettings
 from minewatch.detect.settings import DetectSettings
 from minewatch.testing import MemoryRecords, MemoryTelemetry
 from unit.app.a_mine import T0, S, meter, pipeline, rule
@@ -129,3 +130,66 @@ def test_gases_that_act_together_are_an_alert_of_the_zone() -> None:
     assert (alert.rule, alert.paged, alert.unit, alert.value) == ("gases-together", True, "1", 1.2)
     assert "add up to 1.2: car CH4 12 ppm (60%), hyd CH4 3 ppm (60%)" in alert.why.en
     assert "сумма их отношений к пределам 1.2" in alert.why.ru
+
+
+SLOW = CompanySettings(trust=TrustSettings(step_s=600, drift_warm_up=24))
+DRIFTS = RuleSet((rule("creeps", "drift", BY_NAME["drift"], 1.0),))
+
+
+def minutes(first: int, n: int = 60, *, historical: bool = False) -> ReadingBatch:
+    """Return minutes of three meters; from the 500th on one of them creeps up by 0.6 % CH4 in 600."""
+    at = np.arange(first, first + n)
+    value = np.random.default_rng(first).normal(0.3, 0.01, (n, 3)) + 0.1 * np.sin(at / 60)[:, np.newaxis]
+    value[:, 2] += 0.001 * np.maximum(at - 500, 0)
+    return ReadingBatch(
+        np.tile(np.arange(3, dtype=np.int32), n), T0 + np.repeat(at * 60 * S, 3), value.reshape(-1),
+        np.zeros(3 * n, np.uint8), np.full(3 * n, historical),
+    )  # fmt: skip
+
+
+def slow_mine(kept: MemoryRecords, telemetry: MemoryTelemetry, now_ns: int = T0) -> Pipeline:
+    """Return a pipeline whose hours are ten minutes long."""
+    book = AlertBook(AlertSettings(), kept, started_ns=now_ns)
+    made = Pipeline(DetectSettings(), DRIFTS, book, telemetry, kept, now_ns=now_ns, company=SLOW)
+    made.register([replace(meter(name), interval_s=60.0) for name in "abc"], now_ns)
+    return made
+
+
+def crept(mine: Pipeline, first: int, last: int, *, historical: bool = False) -> list[AlertEvent]:
+    """Return the events of these minutes."""
+    events: list[AlertEvent] = []
+    for minute in range(first, last, 60):
+        events += mine.take(minutes(minute, historical=historical), T0 + (minute + 60) * 60 * S)
+        mine.flush()
+    return events
+
+
+def test_a_meter_that_creeps_is_an_alert_of_that_meter_with_its_reason() -> None:
+    """The alert stands at the meter, says by how much and since when; history finds the same."""
+    live, old = (
+        crept(slow_mine(MemoryRecords(), MemoryTelemetry()), 0, 1200, historical=historical)
+        for historical in (False, True)
+    )
+    assert [(e.event.value, e.alert.place) for e in live] == [("raised", "mine/c/CH4")]
+    alert = live[0].alert
+    assert alert.why.en.startswith("c reads 0.1")
+    assert "above what 2 neighbours let expect, for " in alert.why.en
+    assert (alert.zone, alert.unit, alert.limit, alert.retrospective) == ("face", "1", 1.0, False)
+    assert [(e.time_ns, e.alert.retrospective, e.alert.paged) for e in old] == [
+        (live[0].time_ns, True, False)
+    ]
+
+
+@pytest.mark.parametrize("cut", [60, 480, 660, 900])
+def test_a_restart_finds_the_same_drift(tmp_path: Path, cut: int) -> None:
+    """State is saved, an hour later the service dies and starts anew: the same alert at the same time."""
+    kept, telemetry = MemoryRecords(), MemoryTelemetry()
+    first = slow_mine(kept, telemetry)
+    events = crept(first, 0, cut)
+    snapshot.save(first, tmp_path / "state.bin", T0 + cut * 60 * S)
+    events += crept(first, cut, cut + 60)
+    now = T0 + (cut + 60) * 60 * S
+    again = slow_mine(kept, telemetry, now)
+    snapshot.load(again, tmp_path / "state.bin", now)
+    events += crept(again, cut + 60, 1200)
+    assert told(events) == told(crept(slow_mine(MemoryRecords(), MemoryTelemetry()), 0, 1200))

@@ -11,6 +11,7 @@ import pytest
 
 from minewatch.app.score import SCORED
 from minewatch.detect.catalogue import NAMES
+from minewatch.detect.company.catalogue import OUTAGES
 from unit.app.calling import Shell, one_line
 
 ROWS = 300
@@ -49,12 +50,25 @@ def test_there_is_a_row_for_each_reading_in_input_order(minewatch: Shell, series
 
 # what a detector cannot do without
 NEEDS = dict.fromkeys(NAMES, "threshold=5") | {"airflow-gas": "air=1", "mixture": "limits=20,5"}
+NEEDS |= dict.fromkeys(OUTAGES, "interval_s=60")
+
+
+THREE = ("drift", *OUTAGES)
+
+
+def _with_a_third(series: Path) -> None:
+    """Add a column to a file."""
+    first, *rows = series.read_text(encoding="utf-8").splitlines()
+    more = [f"{row},{i % 7}" for i, row in enumerate(rows)]
+    series.write_text("\n".join([f"{first},valve", *more, ""]), encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", SCORED)
 def test_scores_are_finite_and_alarms_are_bits(minewatch: Shell, series: Path, name: str) -> None:
     """Whatever the detector and the field, the score lies in 0..1 and the alarm is 0 or 1."""
     need = ["--set", NEEDS[name]] if name in NEEDS else []
+    if name in THREE:
+        _with_a_third(series)
     done = minewatch("score", series, "--detector", name, *need)
     assert done.code == 0, done.err
     rows = scored(done.out)
@@ -136,8 +150,8 @@ def test_sets_take_numbers_and_lists(minewatch: Shell, tmp_path: Path) -> None:
     [
         (["--detector", "nope"], "there is no detector 'nope' for a file. Known detectors: value,"),
         (
-            ["--detector", "gateway-silent"],
-            "neighbours, airflow-gas, mixture, matrix-profile.",
+            ["--detector", "gateway-clock"],
+            "mixture, drift, response, gateway-silent, gateway-frozen, matrix-profile.",
         ),
         (["--detector", "cusum", "--set", "x=1"], "--set x: cusum has no parameter 'x'. Known: threshold,"),
         (
@@ -240,3 +254,81 @@ def test_a_forecast_is_of_the_first_column_and_adds_its_fields(minewatch: Shell,
     for row in rows[60:]:
         low, said, high = (float(row[name]) for name in ("forecast_low", "forecast", "forecast_high"))
         assert low <= said <= high
+
+
+def _file(path: Path, rows: list[list[float]]) -> Path:
+    """Write rows a minute apart; NaN is an empty field."""
+    names = ",".join("abcdefgh"[: len(rows[0])])
+    lines = [",".join("" if math.isnan(x) else f"{x:.4f}" for x in row) for row in rows]
+    text = [f"t,{names}", *(f"{60 * i},{line}" for i, line in enumerate(lines)), ""]
+    path.write_text("\n".join(text), encoding="utf-8")
+    return path
+
+
+def test_a_column_that_drifts_from_the_others_is_scored_with_its_reason(
+    minewatch: Shell, tmp_path: Path
+) -> None:
+    """One of three creeps away after 60 steps: no alarm before, one at the end, causal, the column named."""
+    dice = random.Random(4)
+    rows = [
+        [math.sin(i / 50) + dice.gauss(0, 0.05) + 0.002 * max(0, i - 700) * (j == 1) for j in range(3)]
+        for i in range(1200)
+    ]
+    call = ["--detector", "drift", "--set", "step_s=600", "--set", "drift_warm_up=30", "--set", "reasons=1"]
+    told = scored(minewatch("score", _file(tmp_path / "x.csv", rows), *call).out)
+    assert {row["alarm"] for row in told[:700]} == {"0"}
+    assert told[-1]["alarm"] == "1"
+    assert told[-1]["why"].startswith("b reads 0.")
+    assert "above what 2 neighbours let expect." in told[-1]["why"]
+    part = scored(minewatch("score", _file(tmp_path / "y.csv", rows[:905]), *call).out)
+    assert part == told[:905]
+
+
+def test_a_column_that_no_longer_answers_the_first_is_scored(minewatch: Shell, tmp_path: Path) -> None:
+    """The second column follows the first, until it is covered; the third always does."""
+    dice = random.Random(4)
+    rows = []
+    for i in range(3000):
+        moved = 3 * math.sin(i / 60)
+        rows.append([1000 + moved, (0.5 * moved if i < 1800 else 0.2) + dice.gauss(0, 0.02), 0.1 * moved + 7])
+    call = ["--detector", "response", "--set", "step_s=600", "--set", "reasons=1"]
+    told = scored(minewatch("score", _file(tmp_path / "x.csv", rows), *call).out)
+    assert {row["alarm"] for row in told[:1800]} == {"0"}
+    assert told[-1]["alarm"] == "1"
+    assert told[-1]["why"].startswith("b has not answered the last ")
+    assert float(told[-1]["share.c"]) < 0.2
+
+
+@pytest.mark.parametrize("name", OUTAGES)
+def test_most_columns_silent_or_frozen_are_scored(minewatch: Shell, tmp_path: Path, name: str) -> None:
+    """Four of five columns stop, or stand still, for an hour: that hour alarms, once it is long enough."""
+    dice = random.Random(4)
+    rows = [[dice.gauss(0, 1) for _ in range(5)] for _ in range(700)]
+    for i in range(500, 560):
+        rows[i][:4] = [math.nan] * 4 if name == "gateway-silent" else rows[499][:4]
+    call = ["--detector", name, "--set", "interval_s=120", "--set", "reasons=1"]
+    told = scored(minewatch("score", _file(tmp_path / "x.csv", rows), *call).out)
+    alarms = [i for i, row in enumerate(told) if row["alarm"] == "1"]
+    assert 500 < alarms[0] <= 518
+    assert 558 <= alarms[-1] <= 561
+    assert told[alarms[0]]["why"].startswith("4 of 5 points ")
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--detector", "drift"], "--columns: drift needs 3 columns, there are 2. Name more."),
+        (["--detector", "gateway-silent", "--set", "interval_s=9"], "needs 3 columns, there are 2"),
+        (["--detector", "gateway-silent"], "--set interval_s: gateway-silent needs interval_s above 0"),
+        (
+            ["--detector", "response", "--set", "x=1"],
+            "--set x: response has no parameter 'x'. Known: step_s,",
+        ),
+        (["--detector", "drift", "--set", "step_s=0"], "--set step_s: '0' does not fit."),
+    ],
+)
+def test_wrong_calls_of_slow_detectors(minewatch: Shell, series: Path, more: list[str], says: str) -> None:
+    """Each wrong call is one line with a mend."""
+    done = minewatch("score", series, *more)
+    assert done.code == 2
+    assert says in one_line(done)

@@ -64,7 +64,7 @@ def test_ids_of_what_judges_several_are_a_promise():
     assert outside == {
         "mahalanobis": 100, "pca": 101, "isolation-forest": 102, "neighbours": 103, "airflow-gas": 104,
         "model-drift": 105, "gateway-silent": 106, "gateway-frozen": 107, "gateway-clock": 108,
-        "mixture": 109,
+        "mixture": 109, "drift": 110, "response": 111,
     }  # fmt: skip
 
 

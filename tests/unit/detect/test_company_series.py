@@ -8,7 +8,7 @@ import pytest
 import unit.detect.fitting  # noqa: F401  # skips where there is no scikit-learn
 from minewatch.contracts import OUTSIDE
 from minewatch.detect.catalogue import NAMES as POINTS
-from minewatch.detect.company.catalogue import COMPANY, IDS, score_names
+from minewatch.detect.company.catalogue import COMPANY, IDS, TRUST, score_names
 from minewatch.detect.company.series import score_rows
 from minewatch.errors import ConfigError
 from unit.detect.test_company_fit import NAMES, rows
@@ -25,13 +25,15 @@ def test_ids_and_names_are_a_promise():
         "neighbours": 103,
         "airflow-gas": 104,
         "mixture": 109,
+        "drift": 110,
+        "response": 111,
     }
     assert {name: IDS[name] for name in promised} == promised
     names = score_names()
     assert names[: len(POINTS)] == POINTS
-    assert [names[d.id] for d in COMPANY] == [d.name for d in COMPANY]
+    assert [names[d.id] for d in (*COMPANY, *TRUST)] == [d.name for d in (*COMPANY, *TRUST)]
     assert min(IDS.values()) == OUTSIDE
-    for detector in COMPANY:
+    for detector in (*COMPANY, *TRUST):
         assert all((detector.title.kk, detector.title.ru, detector.meaning.kk, detector.meaning.ru))
 
 

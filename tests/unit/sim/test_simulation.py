@@ -9,7 +9,19 @@ from minewatch.contracts import Quality, ReadingBatch, Text
 from minewatch_edge.sparkplug.codec import BAD, GOOD
 from minewatch_sim.driver import Pace, gateways
 from minewatch_sim.instruments import Instrument, Spec
-from minewatch_sim.scenario import Scenario, Step, at, clock_skew, dropout, spike, stuck, uplink_lost
+from minewatch_sim.scenario import (
+    Scenario,
+    Step,
+    at,
+    clock_skew,
+    cover,
+    dropout,
+    poison,
+    ramp,
+    spike,
+    stuck,
+    uplink_lost,
+)
 from minewatch_sim.simulation import Frame, points, simulate
 
 CH4 = "karaganda-demo/ch4-face-60/ch4"
@@ -71,6 +83,18 @@ def test_a_spike_of_a_point_is_what_it_shows() -> None:
     assert value[60] < 1.0
     neighbour = "karaganda-demo/ch4-face-120/ch4"
     assert series(scenario, neighbour).value.tolist() == series(story(), neighbour).value.tolist()
+
+
+def test_a_poisoned_point_shows_a_share_and_a_covered_one_the_air_of_before() -> None:
+    """Later gas is shown in part by the one, by the other not at all, while both go on with noise."""
+    gas = at(0.5, ramp("longwall-7.inflow", 1.0, 60.0, over_min=0.5))
+    whole = series(story(gas)).value
+    poisoned = series(story(gas, at(0.2, poison(CH4, 0.3, over_min=0.2)))).value
+    covered = series(story(gas, at(0.2, cover(CH4)))).value
+    assert whole[-1] > 2 * whole[12]
+    assert poisoned[-1] == pytest.approx(0.3 * whole[-1], abs=0.02)
+    assert covered[-1] == pytest.approx(whole[12], abs=0.1)
+    assert len(set(covered[30:])) > 2
 
 
 def test_stuck_repeats_and_dropout_is_silent_or_bad() -> None:

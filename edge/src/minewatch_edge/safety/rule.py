@@ -29,6 +29,7 @@ WHY_NOT = {
         ("mahalanobis", "pca", "isolation-forest", "neighbours", "airflow-gas", "model-drift", "mixture"),
         "it judges several points together, as only the service does",
     ),
+    **dict.fromkeys(("drift", "response"), "it compares sensors for days, as only the service does"),
     **dict.fromkeys(
         ("gateway-silent", "gateway-frozen", "gateway-clock"),
         "a gateway is looked at from outside, by the service",

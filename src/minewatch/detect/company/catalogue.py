@@ -29,6 +29,8 @@ _LEARN = (
     Parameter("warm_up", "rows", 60, "Rows learned before a sensor is judged."),
 )
 
+_STEP = Parameter("step_s", "s", 3600, "Seconds over which readings are averaged.")
+
 COMPANY: tuple[Detector, ...] = (
     Detector(
         100,
@@ -123,6 +125,51 @@ COMPANY: tuple[Detector, ...] = (
     ),
 )
 
+# of single sensors, over days
+TRUST: tuple[Detector, ...] = (
+    Detector(
+        110,
+        "drift",
+        Text(kk="Датчиктің ауытқуы", ru="Уход датчика", en="Drift of a sensor"),
+        Text(
+            kk="Датчик көршілері айтқаннан, үйренген кездегіге қарағанда, қаншалықты алыстап кетті.",
+            ru="Насколько датчик ушёл от того, что говорят соседи, с тех пор как их разница была изучена.",
+            en="How far a sensor has moved away from what its neighbours say since that was learned.",
+        ),
+        "1",
+        (
+            _STEP,
+            Parameter(
+                "drift_warm_up", "steps", 168, "Steps that teach the usual difference from the others."
+            ),
+            Parameter("drift_half", "σ", 3, "A sensor drifts from so many sigmas of one step on."),
+            Parameter("least", "unit of the column", 0, "A drift below this is never told."),
+            Parameter("floor", "unit of the column", 0, "The least sigma assumed: the instrument's step."),
+        ),
+    ),
+    Detector(
+        111,
+        "response",
+        Text(kk="Датчиктің жоғалған жауабы", ru="Утраченный отклик датчика", en="Lost response of a sensor"),
+        Text(
+            kk="Датчик оны қозғайтын нәрсеге (көршілер, барометр, газ) жауабының қандай бөлігін жоғалтты.",
+            ru="Какую часть отклика на то, что всегда двигало датчик (соседи, барометр, газ), он утратил.",
+            en="How much of its answer to what always moved it (neighbours, barometer, gas) a sensor lost.",
+        ),
+        "1",
+        (
+            _STEP,
+            Parameter("least", "unit of the first column", 2, "So large a change of it is to be answered."),
+            Parameter("event_steps", "steps", 24, "A change that takes longer is no event."),
+            Parameter("response_warm_up", "events", 20, "Events that teach the usual answer."),
+            Parameter("response_tie", "1", 0.5, "The least correlation for a sensor to be judged."),
+            Parameter("response_memory", "events", 200, "Events over which the usual answer is learned."),
+            Parameter("response_recent", "events", 8, "The newest events, that the present answer is of."),
+            Parameter("response_sure", "σ", 4, "By so many sigmas an answer must fall short to be lost."),
+        ),
+    ),
+)
+
 # of the models that settings put in force; it gives alerts and no scores
 DRIFT = Detector(
     105,
@@ -179,7 +226,10 @@ GATEWAY: tuple[Detector, ...] = (
     ),
 )
 
-IDS: Mapping[str, int] = MappingProxyType({d.name: d.id for d in COMPANY})
+# of them what a file can show: it has no other clock that its own could be held against
+OUTAGES = ("gateway-silent", "gateway-frozen")
+
+IDS: Mapping[str, int] = MappingProxyType({d.name: d.id for d in (*COMPANY, *TRUST)})
 # what a rule may name
 BY_NAME: Mapping[str, int] = MappingProxyType({**POINTS, **IDS, **{d.name: d.id for d in (DRIFT, *GATEWAY)}})
 
@@ -188,6 +238,6 @@ def score_names() -> tuple[str, ...]:
     """Return the names of all detectors by id, "" where there is none."""
     names = [""] * (max(IDS.values()) + 1)
     names[: len(NAMES)] = NAMES
-    for detector in COMPANY:
+    for detector in (*COMPANY, *TRUST):
         names[detector.id] = detector.name
     return tuple(names)

@@ -154,7 +154,7 @@ class Company:
             found += scores
             said += statistics
         DRIFTED.set(len(self._drifted()))
-        return _joined(found), said
+        return joined(found), said
 
     def state(self) -> parcel.Arrays:
         """Return what is remembered, for a snapshot: of each group under its name and its digest."""
@@ -274,6 +274,7 @@ def _shrunk(sensors: Sequence[str], rows: F8, choice: Choice) -> Model:
     return fit("mahalanobis", sensors, rows, choice, own=True)
 
 
-def _joined(found: Sequence[ScoreBatch]) -> ScoreBatch:
+def joined(found: Sequence[ScoreBatch]) -> ScoreBatch:
+    """Return batches of scores one after the other."""
     parts = found or (NOTHING,)
     return ScoreBatch(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(ScoreBatch)))

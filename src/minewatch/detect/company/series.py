@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from minewatch.contracts import B1, F8, Text
-from minewatch.detect.company.catalogue import COMPANY, IDS
+from minewatch.detect.company.catalogue import COMPANY, TRUST
 from minewatch.detect.company.fit import Choice, fit
 from minewatch.detect.company.learner import Learner
 from minewatch.detect.company.mixture import Mixture
@@ -34,6 +34,15 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "rise": (1e-9, 1e15),
     "least": (0, 1e15),
     "air": (0, 10_000),
+    "step_s": (1e-3, 1e9),
+    "drift_warm_up": (2, 1e9),
+    "drift_half": (1e-9, 1e9),
+    "event_steps": (1, 1e9),
+    "response_warm_up": (2, 1e9),
+    "response_tie": (1e-9, 1 - 1e-9),
+    "response_memory": (2, 1e9),
+    "response_recent": (1, 1e9),
+    "response_sure": (1e-9, 1e9),
 }
 WHOLE = {"window", "trees", "sample", "seed", "air"}
 
@@ -135,12 +144,22 @@ def _mixed(
 
 def _check_names(name: str, parameters: Mapping[str, str | float]) -> None:
     """Raise ConfigError for an unknown parameter."""
-    known = [p.name for p in next(d for d in COMPANY if d.id == IDS[name]).parameters]
+    known = [p.name for p in next(d for d in (*COMPANY, *TRUST) if d.name == name).parameters]
     for key in parameters:
         if key not in known:
             raise ConfigError(
                 f"{name} has no parameter {key!r}", where=f"--set {key}", mend=f"Known: {', '.join(known)}."
             )
+
+
+def given_of(name: str, parameters: Mapping[str, str | float]) -> dict[str, float]:
+    """Return every number of a detector's parameters, given or default.
+
+    Raises ConfigError for an unknown one, or one out of bounds.
+    """
+    _check_names(name, parameters)
+    own = next(d for d in (*COMPANY, *TRUST) if d.name == name).parameters
+    return {p.name: float(p.default) for p in own if isinstance(p.default, int | float)} | _given(parameters)
 
 
 def _given(parameters: Mapping[str, str | float]) -> dict[str, float]:

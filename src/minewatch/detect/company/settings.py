@@ -7,6 +7,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from minewatch.detect.company.trust_settings import TrustSettings
+
 
 class ModelInForce(BaseModel):
     """A fitted model that the engine takes from a stated time."""
@@ -80,6 +82,9 @@ class CompanySettings(BaseModel):
         gt=0,
         le=1,
         description="A model has drifted when such a share of rows lies beyond the range of its fit.",
+    )
+    trust: TrustSettings = Field(
+        default_factory=TrustSettings, description="Drift and lost response of single sensors."
     )
     mixture: tuple[MixtureMember, ...] = Field(
         default=(), description="Gases that act together: quantity, unit, limit of each."

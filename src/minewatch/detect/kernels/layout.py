@@ -126,10 +126,6 @@ RUNS = np.dtype(
 )
 AMBIENT = np.dtype([("hour", "i8"), ("sum", "f8"), ("weight", "f8"), ("level", "f8"), ("hours", "f8")])
 DOSE = np.dtype([("start_ns", "i8"), ("sum", "f8", (2,)), ("rest", "f8", (2,))])
-DRIFT = np.dtype([("learned", "f8"), ("mean", "f8"), ("squares", "f8"), ("now", "f8")])
-RESPONSE = np.dtype(
-    [("events", "f8"), ("ss", "f8"), ("sr", "f8"), ("rr", "f8"), ("now_ss", "f8"), ("now_sr", "f8")]
-)
 POINT = np.dtype(
     [
         ("low", "f8"),  # up to the least range: what the birth says, never carried over
