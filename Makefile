@@ -13,8 +13,9 @@ ONLY ?=
 demo: .venv/run.stamp $(PAGE)
 	@$(BIN)/minewatch demo $(ARGS)
 
+# Three workers for two cores: tests of whole systems wait more than they compute. In the order of tests/conftest.py.
 test: .venv/dev.stamp $(PAGE)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/dev.stamp $(PAGE)
 	$(BIN)/ruff check

@@ -14,6 +14,7 @@ from servers import Absent, Server, chromium, influxd, iotcore, mosquitto
 
 ABSENT = "absent part: "
 ROOT = Path(__file__).resolve().parents[1]
+UNIT = ROOT / "tests" / "unit"
 
 
 def _absent(why: object) -> NoReturn:
@@ -69,6 +70,12 @@ def recordings() -> Path:
     if not folder.is_dir():
         _absent(f"no recordings in {folder} (set MINEWATCH_DATA to their folder)")
     return folder
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files of unit tests last: they are short, so no worker is left alone with a long one."""
+    items.sort(key=lambda item: UNIT in item.path.parents)
 
 
 @pytest.hookimpl(wrapper=True)
