@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from minewatch_edge.errors import WireError
@@ -76,6 +76,7 @@ metrics = st.builds(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # of a busy machine it says nothing
 @given(st.lists(metrics, max_size=6), st.none() | st.integers(0, 255), st.none() | st.integers(0, 2**64 - 1))
 def test_round_trip(found: list[Metric], seq: int | None, stamp: int | None) -> None:
     """Whatever can be said comes back unchanged."""
