@@ -1,8 +1,10 @@
 """How often rules about sensors in company raise an alert: on real longwalls, and on simulated days.
 
 Recordings: the windows at 1 Hz, and 4.6 days at 30 s. Simulated: ``MINEWATCH_BENCH_SEEDS`` days (3) of each
-shipped scenario; what is raised before anything happens, or where nothing does, is false. No figure chose any
-parameter.
+shipped scenario; what is raised before anything happens, or where nothing does, is false. Meters of
+recordings that measure alike are also judged as pairs, because no recording here has three of them for long.
+No figure chose any parameter; that temperatures and flows raise no alert was decided by those of a cooling
+plant, taken as if they were of one zone.
 """
 
 from __future__ import annotations
@@ -14,19 +16,32 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from acceptance.playing import START, minute, pipeline, play, shipped_rules
 from bench import accuracy_methane
 from bench.accuracy_scenarios import begin_of
-from minewatch.contracts import OUTSIDE, AlertEvent, EventKind, PointInfo, ReadingBatch
+from bench.known_faults import cooling
+from minewatch.contracts import (
+    NO_WORDS,
+    OUTSIDE,
+    AlertEvent,
+    EventKind,
+    PointInfo,
+    ReadingBatch,
+    Subject,
+)
+from minewatch.detect.company.neighbours import Neighbours, Sensor
+from minewatch.detect.judge import Judge, Statistics
 from minewatch_sim.scenario_file import folder, load
 
 SEEDS = int(os.environ.get("MINEWATCH_BENCH_SEEDS", "3"))
 DATA = Path(os.environ.get("MINEWATCH_DATA", Path(__file__).resolve().parents[3] / "shared/data"))
 SLOW = DATA / "methane_30s" / "methane-train.arff"
 COLUMNS = (("MM31", "methane", "% CH4"), ("MM116", "methane", "% CH4"), ("AS038", "air_velocity", "m/s"))
+MONTH_S = 365.25 / 12 * 86400
 STEP_NS = 30_000_000_000
 RULES = ("air-falls-gas-rises", "neighbours-disagree")
 
@@ -58,6 +73,43 @@ def slow_longwall() -> tuple[int, float]:
     return len(raised(events)), len(rows) * STEP_NS / 86400e9
 
 
+def disagreements(rows: NDArray[np.float64], step_s: float) -> int:
+    """Return how often ``neighbours-disagree`` would be raised by meters as columns, a row each ``step_s``.
+
+    Two columns are enough here: of a pair nobody can say which is wrong, but neither should differ.
+    """
+    rule = next(r for r in shipped_rules().rules if r.id == "neighbours-disagree")
+    meters = [Sensor(str(j)) for j in range(rows.shape[1])]
+    statistic = Neighbours(meters).take(rows).statistic
+    about = PointInfo("z", "", "", "", "", "methane", "% CH4", "z")
+    judge = Judge()
+    table, _ = shipped_rules().bind_subjects([Subject(rule.detector_id, about)])
+    judge.set_limits(table, [Subject(rule.detector_id, about)])
+    ts_ns = START + (np.arange(len(rows)) * step_s * 1e9).astype(np.int64)
+    said = Statistics(rule.detector_id, "z", ts_ns, statistic, 10**18, lambda _: NO_WORDS)
+    return int(judge.take([said]).active.sum())
+
+
+def neighbours() -> None:
+    """Print how often meters of recordings disagree that measure alike, and some that do not."""
+    lines = SLOW.read_text(encoding="utf-8").split("@DATA")[1].split()
+    slow = np.array([[float(x) for x in line.split(",")[:4]] for line in lines])
+    plant = cooling(DATA).columns
+    alike = {kind: np.column_stack([plant[n] for n in plant if n.startswith(kind)]) for kind in "TFL"}
+    for name, rows, step_s in (
+        ("methane_30s_pair", slow[:, :2], 30.0),
+        ("air_30s_pair", slow[:, 2:], 30.0),
+        ("plant_temperatures", alike["T"], 60.0),
+        ("plant_flows", alike["F"], 60.0),
+        ("plant_levels", alike["L"], 60.0),
+    ):
+        months = rows.size * step_s / MONTH_S
+        number = disagreements(rows, step_s)
+        print(f"accuracy.company.neighbours.{name} {number} alerts")
+        print(f"accuracy.company.neighbours.{name}_rate {number / months:.2f} 1/point/month")
+        print(f"accuracy.company.neighbours.{name}_watched {months:.2f} point-months")
+
+
 def simulated(file: Path, seed: int) -> tuple[str, float, list[tuple[float, str, str]]]:
     """Return the scenario, its quiet minutes and what was raised: minute, rule and place."""
     scenario = load(file)
@@ -74,6 +126,7 @@ def main() -> None:
         number, days = slow_longwall()
         print(f"accuracy.company.longwall_30s_raised {number} alerts")
         print(f"accuracy.company.longwall_30s_days {days:.2f} days")
+        neighbours()
     wanted = [(file, seed) for file in sorted(folder().glob("*.toml")) for seed in range(1, SEEDS + 1)]
     quiet, false, all_of_them = 0.0, 0, 0
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:

@@ -28,7 +28,7 @@ BEGIN_MIN = 120.0
 AFTER_MIN = 5.0
 MONTH_MIN = 365.25 / 12 * 1440
 EACH = 3  # points of each kind of fault
-RULES = ("signal-", "gateway-", "neighbours-disagree")
+RULES = ("signal-", "gateway-", "sensor-", "neighbours-disagree")
 RACK_MIN = 60.0  # before the single faults
 RACK = f"{SITE}/*-7*/*"
 KINDS = ("stuck", "drift", "silent", "no-signal")
@@ -42,6 +42,7 @@ class Fault:
     places: tuple[str, ...]
     begin: float
     end: float
+    beside: bool = False  # two more of its quantity are in its zone
 
     def told(self, place: str, begin: float, end: float) -> bool:
         """Say whether something at a place is about this fault."""
@@ -72,7 +73,8 @@ def story(seed: int) -> tuple[Scenario, list[Fault]]:
             )
         )
         zone = f"{info.site}/{info.zone}/{info.quantity}/{info.unit}"
-        faults.append(Fault(kind, (info.place, zone), BEGIN_MIN, BEGIN_MIN + lasts))
+        like = sum((i.zone, i.quantity, i.unit) == (info.zone, info.quantity, info.unit) for i in infos)
+        faults.append(Fault(kind, (info.place, zone), BEGIN_MIN, BEGIN_MIN + lasts, like > 2))
     day = Scenario("faults", Text("", "", ""), tuple(steps), minutes=HOURS * 60.0, sites=(SITE,), seed=seed)
     return day, faults
 
@@ -106,6 +108,7 @@ def main() -> None:
     """Print how many faults of each kind are found, and what is told falsely."""
     known = dict.fromkeys(("rack", *KINDS), 0)
     missed: list[str] = []
+    beside: list[bool] = []  # of each drift beside neighbours, whether it is found
     false: dict[str, int] = {}
     alerts = members = 0
     for seed in SEEDS:
@@ -113,7 +116,10 @@ def main() -> None:
         found = said(scenario)
         for fault in faults:
             known[fault.kind] += 1
-            if not any(fault.told(*what[1:]) for what in found):
+            is_found = any(fault.told(*what[1:]) for what in found)
+            if fault.kind == "drift" and fault.beside:
+                beside.append(is_found)
+            if not is_found:
                 missed.append(f"{fault.kind} {fault.places[0]} (seed {seed})")
         rack = faults[0]
         alerts += sum(rack.told(*what[1:]) and what[0].startswith(("signal-", "gateway-")) for what in found)
@@ -127,6 +133,7 @@ def main() -> None:
     for kind, number in known.items():
         lost = [m for m in missed if m.startswith(f"{kind} ")]
         print(f"accuracy.faults.{kind} {number - len(lost)} of {number} found")
+    print(f"accuracy.faults.drift_beside_neighbours {sum(beside)} of {len(beside)} found")
     for line in missed:
         print(f"  missed {line}")
     print(f"accuracy.faults.rack_alerts {alerts} alerts for {members} silent points")

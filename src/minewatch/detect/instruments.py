@@ -28,7 +28,8 @@ FASTEST: Mapping[tuple[str, str], float] = MappingProxyType(
 WET: Mapping[str, float] = MappingProxyType(
     {"humidity": 0.995}
 )  # share of the range: condensed, not measured
-# what meters of one zone measure alike, because they share its air, and the least drift that is worth a look
+# What meters of one zone measure alike, because they share its air, and the least drift that is worth a look.
+# Temperature is none of it: it may be that of water or rock, each with reasons of its own (docs/company.md).
 SHARED_AIR: Mapping[tuple[str, str], float] = MappingProxyType(
     {
         ("methane", "% CH4"): 0.1,
@@ -42,7 +43,6 @@ SHARED_AIR: Mapping[tuple[str, str], float] = MappingProxyType(
         ("hydrogen", "%"): 0.1,
         ("air_velocity", "m/s"): 0.3,
         ("barometric_pressure", "hPa"): 1.0,
-        ("temperature", "°C"): 1.0,
         ("humidity", "%RH"): 10.0,
         ("dust", "mg/m³"): 1.0,
         ("dust_pm10", "mg/m³"): 0.1,

@@ -115,6 +115,14 @@ def test_every_quantity_has_a_limit_and_a_watch_on_its_silence() -> None:
         assert len(lost) == 1, quantity
 
 
+def test_neighbours_are_not_judged_where_places_differ_for_reasons_of_their_own() -> None:
+    """Gases of one zone are compared; temperatures and flows of a plant raise nothing."""
+    rule = next(rule for rule in DEFAULT.rules if rule.id == "neighbours-disagree")
+    kinds = (("methane", "% CH4"), ("temperature", "°C"), ("flow", "L/s"))
+    points = [PointInfo("s/z/q", "s", "", "", "", quantity, unit, "z") for quantity, unit in kinds]
+    assert [rule.applies(point) for point in points] == [True, False, False]
+
+
 def test_the_loss_of_face_airflow_pages_first() -> None:
     """The rule that matters most: priority 1, a person is called, with the delay of a flow signal."""
     rule = next(rule for rule in DEFAULT.rules if rule.id == "face-airflow-lost")

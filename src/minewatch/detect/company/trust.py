@@ -113,8 +113,8 @@ class Trust:
         """Watch these points from now on; a sensor that is known goes on where it stood."""
         if not self.settings.enabled or tuple(points) == self._points:
             return
+        before, keys = self._told(), self._keys()
         self._points = tuple(points)
-        before = self._told()
         by: dict[tuple[str, ...], list[int]] = defaultdict(list)
         for p, info in enumerate(points):
             if info.zone and (info.quantity, info.unit) in SHARED_AIR:
@@ -123,7 +123,7 @@ class Trust:
         self._slot = np.full(len(points), -1, np.int64)
         self._slot[members] = np.arange(len(members))
         self._group = np.repeat(np.arange(len(by)), [len(group) for group in by.values()])
-        self._rows = _fresh(members, points)
+        self._rows = _fresh([keys.get(id(points[p])) or _key(points[p]) for p in members])
         barometers = _barometers(points)
         self._groups = [self._described(group, points, barometers) for group in by.values()]
         self._open, self._newest = np.zeros(len(by), np.int64), np.zeros(len(by), np.int64)
@@ -313,15 +313,21 @@ class Trust:
         rows["newest_ns"] = self._newest[self._group]
         return rows
 
+    def _keys(self) -> dict[int, int]:
+        """Return the keys of the points that are known, by the identity of their descriptions."""
+        slots = self._slot.tolist()
+        keys = self._rows["key"].tolist()
+        return {id(info): keys[slot] for info, slot in zip(self._points, slots, strict=True) if slot >= 0}
+
     def _go_on(self, before: Rows) -> None:
         """Take over what is known of sensors with the same key; a group goes on at its newest one."""
-        known = {int(key): k for k, key in enumerate(before["key"].tolist())}
-        for k, key in enumerate(self._rows["key"].tolist()):
-            if (old := known.get(key)) is not None:
-                self._rows[k] = before[old]
-        for g, group in enumerate(self._groups):
-            self._newest[g] = self._rows["newest_ns"][group.slots].max()
-            self._reach(g, int(self._rows["open"][group.slots].max()))
+        _, mine, old = np.intersect1d(self._rows["key"], before["key"], return_indices=True)
+        self._rows[mine] = before[old]
+        if len(self._groups):
+            begin = np.flatnonzero(np.diff(self._group, prepend=-1))  # the slots of a group are neighbours
+            self._newest = np.maximum.reduceat(self._rows["newest_ns"], begin)
+            self._open = np.maximum.reduceat(self._rows["open"], begin)
+            self._rows["open"] = self._open[self._group]
 
 
 def _means(rows: Rows, step: int, needed: F8) -> F8:
@@ -332,9 +338,9 @@ def _means(rows: Rows, step: int, needed: F8) -> F8:
     return found
 
 
-def _fresh(members: Sequence[int], points: Sequence[PointInfo]) -> Rows:
-    rows = np.zeros(len(members), TRUST)
-    rows["key"] = [_key(points[p]) for p in members]
+def _fresh(keys: Sequence[int]) -> Rows:
+    rows = np.zeros(len(keys), TRUST)
+    rows["key"] = keys
     rows["drift"]["offset"] = np.nan
     rows["lost"] = rows["sigmas"] = np.full(STIMULI, np.nan)
     return rows
