@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from .ahead import ask_for
 from .ambient import ambient
 from .change import learn
 from .dose import dose
@@ -71,6 +72,7 @@ from .shift import shift_mean
 from .wear import assess
 from .window import cover
 
+AHEAD = 2  # rows: what is asked for now has come by then
 STEL_S = STEL_BUCKETS * STEL_BUCKET_NS / 1e9
 TWA_S = TWA_BUCKETS * TWA_BUCKET_NS / 1e9
 
@@ -145,6 +147,8 @@ def walk(
     scored = 0
     late = 0
     for i in range(begin, point.shape[0]):
+        if i + AHEAD < point.shape[0] and point[i + AHEAD] != point[i]:
+            ask_for(state, point[i + AHEAD], ts_ns[i + AHEAD])
         p = point[i]
         if moved + 2 * (first[p + 1] - first[p]) > transitions.shape[0] or scored + 4 > scores.shape[0]:
             return i, moved, scored, late
