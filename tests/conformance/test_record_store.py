@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 
 from conformance.record_examples import T0, S, alert, event, point, rejected
-from minewatch.contracts import AlertQuery, AlertState, EventKind, RecordStore, Text
+from minewatch.contracts import (
+    AlertEvent,
+    AlertQuery,
+    AlertState,
+    Announcement,
+    Calibration,
+    CalibrationQuery,
+    EventKind,
+    RecordStore,
+    Text,
+    TrialStage,
+)
 from minewatch.errors import ConfigError, NotFound
 from minewatch.store.record_settings import RecordSettings
 from minewatch.store.records import open_records
@@ -78,6 +89,80 @@ def test_an_alert_keeps_the_parts_of_its_words(store: RecordStore) -> None:
     assert store.alert(said.id).words == words
     assert store.alerts(AlertQuery())[0][0].words == words
     assert kept.hash == MemoryRecords().append([without])[0].hash
+
+
+def rows_of(number: int, began: int, *, ended: bool = True, place: str = "north/a/ch4") -> list[AlertEvent]:
+    """Return the rows of a test of a meter that began at a second."""
+    about = alert(number, rule="test-gas", place=place)
+    line = Calibration(TrialStage.TESTED, "", T0 + began * S, T0 + (began + 8) * S, 0.2, 2.1, 9.0, math.nan)
+    tag = event(about, EventKind.TAGGED, key=f"{place}|tagged|{line.from_ns}", calibration=line)
+    over = replace(line, stage=TrialStage.OVER, recovery_s=12.0, announced_by="Айгүл", gas_pct=2.2)
+    end = event(about, EventKind.CLEARED, key=f"{place}|cleared|{line.from_ns}", calibration=over)
+    return [tag, end] if ended else [tag]
+
+
+def test_the_ledger_has_the_last_row_of_each_test(store: RecordStore) -> None:
+    """Two tests under one alert are two lines, newest first; one that runs has its first row."""
+    rows = [
+        *rows_of(1, 10),
+        event(alert(9)),
+        *rows_of(1, 50),
+        *rows_of(2, 70, ended=False, place="north/b/ch4"),
+    ]
+    store.append(rows)
+    found, more = store.calibrations(CalibrationQuery())
+    assert ([(e.event.value, e.alert.place) for e in found], more) == (
+        [("tagged", "north/b/ch4"), ("cleared", "north/a/ch4"), ("cleared", "north/a/ch4")], "",
+    )  # fmt: skip
+    assert found[1].calibration == rows[4].calibration
+    assert found[0].calibration is not None
+    assert math.isnan(found[0].calibration.recovery_s)
+    assert store.verify() == len(rows)
+
+
+def test_pages_of_the_ledger_go_on_without_a_repeat_or_a_hole(store: RecordStore) -> None:
+    """Whatever the size of a page; also where two meters are tested at the same moment."""
+    for number, began in enumerate((10, 20, 20, 30, 40), 1):
+        store.append(rows_of(number, began, place=f"north/m{number}/ch4"))
+    for limit in (1, 2, 3, 5):
+        seen: list[str] = []
+        cursor = ""
+        while True:
+            page, cursor = store.calibrations(CalibrationQuery(limit=limit, cursor=cursor))
+            seen += [row.alert.place for row in page]
+            if not cursor:
+                break
+        assert seen == [f"north/m{number}/ch4" for number in (5, 4, 3, 2, 1)]
+    with pytest.raises(ConfigError):
+        store.calibrations(CalibrationQuery(cursor="x"))
+
+
+@pytest.mark.parametrize(
+    ("query", "began"),
+    [
+        (CalibrationQuery(place="north/a"), [50, 10]),
+        (CalibrationQuery(place="north/a/ch"), []),
+        (CalibrationQuery(zone="longwall-7"), [50, 20, 10]),
+        (CalibrationQuery(from_ns=T0 + 20 * S), [50, 20]),
+        (CalibrationQuery(to_ns=T0 + 20 * S), [10]),
+    ],
+)
+def test_the_ledger_is_filtered(store: RecordStore, query: CalibrationQuery, began: list[int]) -> None:
+    """By place and zone with what lies within, by when a test began, the end not included."""
+    store.append([*rows_of(1, 10), *rows_of(2, 20, place="north/b/ch4"), *rows_of(1, 50)])
+    found, _ = store.calibrations(query)
+    assert [(e.calibration.from_ns - T0) // S for e in found if e.calibration] == began
+
+
+def test_the_last_announcement_about_a_place_counts(store: RecordStore) -> None:
+    """Of each place the last row since a time of the service, oldest first."""
+    for number, (place, told) in enumerate((("a", 10), ("b", 20), ("a", 30), ("c", 5))):
+        said = Announcement(place, T0, T0 + number * S, "desk", math.nan if place == "b" else 2.2)
+        row = event(alert(number), EventKind.ANNOUNCED, key=f"k{number}", service_ns=T0 + told * S)
+        store.append([replace(row, announced=said)])
+    found = [row.announced for row in store.announced(T0 + 10 * S)]
+    assert [(said.place, said.to_ns) for said in found if said] == [("b", T0 + S), ("a", T0 + 2 * S)]
+    assert store.alerts(AlertQuery(history=True))[0] == []
 
 
 def test_an_alert_is_as_its_last_event_left_it(store: RecordStore) -> None:

@@ -8,6 +8,7 @@ known, CLEARED with as-found value, response time and recovery, and there for a 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -33,6 +34,7 @@ from minewatch.contracts import (
     Alert,
     AlertEvent,
     AlertState,
+    Calibration,
     EventKind,
     PointInfo,
     Text,
@@ -148,7 +150,7 @@ class Desk:
             return []
         self._shelf.since[slot] = change.since_ns
         self._shelf.keep(slot, alert)
-        events = self._event(name, EventKind.TAGGED, alert, change.ts_ns, now_ns)
+        events = self._event(name, EventKind.TAGGED, alert, change.ts_ns, now_ns, _line(change))
         for other in self._waiting(point.place):
             events += self._words.know(other, Part.TRIAL, trial_texts.waits(change), change.ts_ns, now_ns)
         return events
@@ -174,13 +176,38 @@ class Desk:
         name = event_key(key, EventKind.CLEARED, change.since_ns)
         self._shelf.since.pop(slot, None)
         self._shelf.keep(slot, alert)
-        return self._event(name, EventKind.CLEARED, alert, change.ts_ns, now_ns)
+        return self._event(name, EventKind.CLEARED, alert, change.ts_ns, now_ns, _line(change))
 
-    def _event(self, name: str, kind: EventKind, alert: Alert, ts_ns: int, now_ns: int) -> list[AlertEvent]:
+    def _event(
+        self,
+        name: str,
+        kind: EventKind,
+        alert: Alert,
+        ts_ns: int,
+        now_ns: int,
+        line: Calibration | None = None,
+    ) -> list[AlertEvent]:
         if self._held.repeats(name):
             return []
         EVENTS.labels(kind.value).inc()
-        return [AlertEvent(name, kind, alert, ts_ns, now_ns, SYSTEM)]
+        return [AlertEvent(name, kind, alert, ts_ns, now_ns, SYSTEM, calibration=line)]
+
+
+def _line(change: TrialChange) -> Calibration:
+    """Return the line of the ledger as far as a trial has come."""
+    told = change.announcement
+    return Calibration(
+        stage=change.stage,
+        reason=change.reason,
+        from_ns=change.since_ns,
+        to_ns=change.ts_ns,
+        before=change.base,
+        found=change.level,
+        t90_s=change.t90_s,
+        recovery_s=change.recovery_s,
+        announced_by=told.actor if told else "",
+        gas_pct=told.gas_pct if told else math.nan,
+    )
 
 
 def _no_test(why: Text) -> Text:

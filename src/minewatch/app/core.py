@@ -33,6 +33,7 @@ from minewatch.config import Config
 from minewatch.contracts import (
     I4,
     AlertEvent,
+    Announce,
     Clock,
     Command,
     Deliveries,
@@ -393,15 +394,19 @@ class Core:
 
     def _request(self, peer: Peer, body: dict[str, Any]) -> None:
         """Answer a command at once, leave a query to the thread."""
-        if body["call"] == "command":
-            self._offer(peer, self._command(body))
+        if body["call"] in ("command", "announce"):
+            self._offer(peer, self._carry_out(body))
         else:
             self._questions.put((peer, body))
 
-    def _command(self, body: dict[str, Any]) -> bytes:
-        number = body["id"]
+    def _carry_out(self, body: dict[str, Any]) -> bytes:
+        number, now = body["id"], self.clock.now_ns()
         try:
-            event = self.pipeline.command(read(Command, body["command"]), self.clock.now_ns())
+            if body["call"] == "announce":
+                rows = tuple(self.pipeline.announce(read(Announce, body["asked"]), now))
+                self._tell(rows)
+                return pack("answer", {"id": number, "ok": rows})
+            event = self.pipeline.command(read(Command, body["command"]), now)
         except MinewatchError as error:
             return failure(number, error)
         self._tell((event,))

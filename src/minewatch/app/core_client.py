@@ -16,6 +16,7 @@ from minewatch.app.link import Frame, Unpacker, pack, read, unpack_readings
 from minewatch.app.processes import trouble_file, why_not
 from minewatch.contracts import (
     AlertEvent,
+    Announce,
     Buckets,
     Clock,
     Command,
@@ -81,6 +82,11 @@ class CoreClient:
         """Have a command carried out; raises CommandRefused, NotFound or CoreUnavailable."""
         frame = await self._ask("command", command=command)
         return read(AlertEvent, frame.body["ok"])
+
+    async def announce(self, asked: Announce) -> Sequence[AlertEvent]:
+        """Have tests of meters expected; raises NotFound, CommandRefused or CoreUnavailable."""
+        frame = await self._ask("announce", asked=asked)
+        return [read(AlertEvent, row) for row in frame.body["ok"]]
 
     async def readings(self, point: int, from_ns: int, to_ns: int, limit: int) -> ReadingBatch:
         """Return readings of a point, oldest first."""

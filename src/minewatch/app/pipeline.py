@@ -22,6 +22,7 @@ from prometheus_client import Counter
 from minewatch.alerts import changed
 from minewatch.alerts.book import AlertBook
 from minewatch.alerts.rules import RuleSet, Unwatched
+from minewatch.app.announcements import Announcements
 from minewatch.app.delivery import Ledger, SpoolName
 from minewatch.app.doubts import ahead_doubted, vouched
 from minewatch.app.history import History
@@ -34,6 +35,7 @@ from minewatch.contracts import (
     Alert,
     AlertEvent,
     AlertQuery,
+    Announce,
     Command,
     GatewayInfo,
     LimitTable,
@@ -93,6 +95,7 @@ class Pipeline:
         self.started_ns = now_ns
         self.readings = 0
         self.rejects = Rejects(records)
+        self.announcements = Announcements(records, self.points, now_ns)
         self.notes = Notes(self.ledger, book, self.rejects)
         self.store_problem = ""
         self.record_problem = ""
@@ -114,6 +117,7 @@ class Pipeline:
         self.history = History(self.points, self._detect, self._company)
         if self.points.infos:
             self._adopt(list(enumerate(self.points.infos)), first=0)
+        self.announcements.tell(self.engine)
 
     # ---- points and gateways -------------------------------------------------------------------
 
@@ -303,6 +307,7 @@ class Pipeline:
             self.record_problem = ""
         self._unrecorded = []
         self._events.extend(kept)
+        self.announcements.take(kept, self.engine)
         return kept
 
     # ---- time and commands ---------------------------------------------------------------------
@@ -331,6 +336,19 @@ class Pipeline:
         if not kept:
             raise StoreBusy(f"the journal cannot be written, the command waits: {self.record_problem}")
         return kept[-1]
+
+    def announce(self, asked: Announce, now_ns: int) -> Sequence[AlertEvent]:
+        """Let tests of meters be expected; a repeat gives the first rows.
+
+        Raises CommandRefused, NotFound, StoreBusy when the journal cannot be written.
+        """
+        rows = self.announcements.rows(asked, self.engine, now_ns)
+        if rows[0].row:
+            return rows
+        kept = [row for row in self._record(rows) if row.announced is not None]
+        if not kept:
+            raise StoreBusy(f"the journal cannot be written, the command waits: {self.record_problem}")
+        return kept
 
     # ---- the store -----------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from minewatch.contracts.alerts import (
     AlertEvent,
     AlertQuery,
     AlertState,
+    CalibrationQuery,
     Command,
     EventKind,
     ParameterChange,
@@ -48,9 +49,18 @@ from minewatch.contracts.stores import (
     TelemetryStore,
     Written,
 )
-from minewatch.contracts.trials import Announcement, TrialChange, TrialStage
+from minewatch.contracts.trials import (
+    AHEAD_MOST_NS,
+    WINDOW_MOST_NS,
+    Announce,
+    Announcement,
+    Calibration,
+    TrialChange,
+    TrialStage,
+)
 
 __all__ = [
+    "AHEAD_MOST_NS",
     "B1",
     "F4",
     "F8",
@@ -60,12 +70,16 @@ __all__ = [
     "OUTSIDE",
     "U1",
     "U2",
+    "WINDOW_MOST_NS",
     "Alert",
     "AlertEvent",
     "AlertQuery",
     "AlertState",
+    "Announce",
     "Announcement",
     "Buckets",
+    "Calibration",
+    "CalibrationQuery",
     "Clock",
     "Command",
     "Comparison",

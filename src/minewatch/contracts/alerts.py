@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from minewatch.contracts.readings import GatewayInfo, ReadingBatch
+from minewatch.contracts.trials import Announcement, Calibration
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,13 @@ class EventKind(StrEnum):
     ESCALATED = "escalated"  # an alert that waited, because it might have been a test, calls a person now
     EXPLAINED = "explained"  # what is known of a standing alert has changed: newer words, no call
     TESTED = "tested"  # a test of outputs
+    ANNOUNCED = "test-announced"  # somebody will test a meter
     CHANGED = "changed"  # settings of detection change from a time on
 
     @property
     def of_alert(self) -> bool:
         """Whether the row is a step in the life of an alert; others stand in the journal alone."""
-        return self not in (EventKind.TESTED, EventKind.CHANGED)
+        return self not in (EventKind.TESTED, EventKind.CHANGED, EventKind.ANNOUNCED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,8 @@ class Alert:
 class AlertEvent:
     """One row of the journal. ``key`` makes it idempotent: (alert, kind, cause) or the caller's own key.
 
-    ``source`` is the gateway that told it, ``site/gateway``; "" is the service itself.
+    ``source`` is the gateway that told it, ``site/gateway``; "" is the service itself. ``calibration`` is the
+    line of the ledger that a row about a test of a meter writes, ``announced`` what a row announces.
     """
 
     key: str
@@ -113,6 +116,8 @@ class AlertEvent:
     row: int = 0
     hash: str = ""
     source: str = ""
+    calibration: Calibration | None = None
+    announced: Announcement | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +169,18 @@ class AlertQuery:
     to_ns: int = 0
     text: str = ""
     history: bool = False
+    limit: int = 100
+    cursor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationQuery:
+    """Filters of the calibration ledger, by when a test began; empty means any."""
+
+    place: str = ""
+    zone: str = ""
+    from_ns: int = 0
+    to_ns: int = 0
     limit: int = 100
     cursor: str = ""
 

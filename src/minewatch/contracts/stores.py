@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from minewatch.contracts.alerts import Alert, AlertEvent, AlertQuery, Rejected
+from minewatch.contracts.alerts import Alert, AlertEvent, AlertQuery, CalibrationQuery, Rejected
 from minewatch.contracts.readings import F8, I8, PointInfo, ReadingBatch, ScoreBatch, Watermark
 
 
@@ -62,6 +62,8 @@ class TelemetryStore(Protocol):
 class RecordStore(Protocol):
     """Alerts, journal, points, rejects: small, transactional, read by any process.
 
+    ``calibrations`` has one row of each test, the last one, newest first; ``announced`` the last row about
+    each place whose test was announced since a time of the service, oldest first.
     The newest 10,000 rejects are kept. ``reject`` is a transaction of its own that need not be on the disk
     when it returns, and gives up soon when another process holds the store: it never delays an ``append``.
     """
@@ -71,6 +73,8 @@ class RecordStore(Protocol):
     def alerts(self, query: AlertQuery) -> tuple[Sequence[Alert], str]: ...
     def events(self, *, alert_id: str = "", after: int = 0, limit: int = 100) -> Sequence[AlertEvent]: ...
     def event_by_key(self, key: str) -> AlertEvent | None: ...
+    def calibrations(self, query: CalibrationQuery) -> tuple[Sequence[AlertEvent], str]: ...
+    def announced(self, since_ns: int) -> Sequence[AlertEvent]: ...
     def save_points(self, points: Mapping[int, PointInfo]) -> None: ...
     def points(self) -> Mapping[int, PointInfo]: ...
     def reject(self, rows: Sequence[Rejected]) -> None: ...

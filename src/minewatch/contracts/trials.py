@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+WINDOW_MOST_NS = 12 * 3600 * 1_000_000_000  # of an announced test
+AHEAD_MOST_NS = 7 * 24 * 3600 * 1_000_000_000  # how long before its begin it may be announced
+
 
 class TrialStage(StrEnum):
     """How far it is known that a rise is a test."""
@@ -17,8 +20,21 @@ class TrialStage(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Announcement:
+    """A calibration that somebody announces at a place: a window, and what the bottle holds (NaN: unsaid)."""
+
+    place: str
+    from_ns: int
+    to_ns: int
+    actor: str
+    gas_pct: float = float("nan")
+
+
+@dataclass(frozen=True, slots=True)
 class TrialChange:
     """One change of a trial at a point. ``reason`` is a stable word, "" where nothing speaks against a test.
+
+    ``announcement`` is what somebody said of it, where it lies in the window of one.
 
     ``base`` is what the meter showed before, ``level`` what it was found to show of the gas, ``t90_s`` how
     long it took to nine tenths of that, ``recovery_s`` from there back; NaN where it was not seen.
@@ -41,14 +57,42 @@ class TrialChange:
     witness: int = -1
     witness_value: float = float("nan")
     witness_usual: float = float("nan")
+    announcement: Announcement | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Announcement:
-    """A calibration that somebody announces at a place: a window, and what the bottle holds (NaN: unsaid)."""
+class Calibration:
+    """A line of the ledger: what a test of a meter showed, as far as it went. NaN is what was not seen.
+
+    ``stage`` is tested (it runs), over, or refuted: then it was no test, for ``reason``. ``before`` is what
+    the meter showed before the gas, ``found`` what it was found to show of it.
+    """
+
+    stage: TrialStage
+    reason: str
+    from_ns: int
+    to_ns: int
+    before: float
+    found: float
+    t90_s: float
+    recovery_s: float
+    announced_by: str = ""
+    gas_pct: float = float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """What a person asks: expect tests of every methane meter at or within ``place`` or ``zone``.
+
+    With ``end`` the windows that stand there end now; ``to_ns`` and ``gas_pct`` then say nothing.
+    """
 
     place: str
+    zone: str
     from_ns: int
     to_ns: int
     actor: str
     gas_pct: float = float("nan")
+    comment: str = ""
+    key: str = ""
+    end: bool = False

@@ -8,7 +8,7 @@ without a zone has no group, and its alerts never wait.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +71,7 @@ class Trials:
         self._names: list[tuple[str, str]] = []
         self._places = np.zeros(0, PLACE)
         self._announced: dict[str, Announcement] = {}
+        self._window: dict[int, Announcement] = {}  # by point, as its row has it
         for test in settings.announced:
             gas = math.nan if test.gas_pct is None else test.gas_pct
             begin, end = (round(moment.timestamp() * 1e9) for moment in (test.begin, test.end))
@@ -118,6 +119,11 @@ class Trials:
             row = self._rows[slot]
             row["announced_from"], row["announced_to"] = announced.from_ns, announced.to_ns
             row["gas"] = announced.gas_pct
+            self._window[point] = announced
+
+    def meters(self) -> frozenset[int]:
+        """Return the points at which a test can be told from gas of the mine."""
+        return frozenset(self._points[(self._rows["kind"] == METER) & (self._rows["group"] >= 0)].tolist())
 
     def step(
         self, point: I4, ts_ns: I8, value: F8, quality: U1, heard_ns: int, signs: Signs
@@ -240,7 +246,7 @@ class Trials:
         self._first = np.searchsorted(group[self._members], np.arange(len(self._groups) + 1)).astype(np.int64)
 
     def _told(self, n: int) -> list[TrialChange]:
-        return [_change(row, self._points) for row in self._changes[:n]]
+        return [_change(row, self._points, self._window) for row in self._changes[:n]]
 
 
 def _fresh(n: int) -> Rows:
@@ -253,10 +259,10 @@ def _fresh(n: int) -> Rows:
     return rows
 
 
-def _change(row: np.void, points: NDArray[np.int32]) -> TrialChange:
-    witness = int(row["witness"])
+def _change(row: np.void, points: NDArray[np.int32], windows: Mapping[int, Announcement]) -> TrialChange:
+    witness, point = int(row["witness"]), int(points[int(row["slot"])])
     return TrialChange(
-        point=int(points[int(row["slot"])]),
+        point=point,
         stage=STAGES[int(row["stage"])],
         reason=REASONS[int(row["reason"])],
         announced=bool(row["told"]),
@@ -271,4 +277,5 @@ def _change(row: np.void, points: NDArray[np.int32]) -> TrialChange:
         witness=int(points[witness]) if witness >= 0 else -1,
         witness_value=float(row["witness_value"]),
         witness_usual=float(row["witness_usual"]),
+        announcement=windows.get(point) if row["told"] else None,
     )

@@ -6,7 +6,16 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from minewatch.contracts import AlertEvent, Buckets, Command, Comparison, Push, ReadingBatch, SystemState
+from minewatch.contracts import (
+    AlertEvent,
+    Announce,
+    Buckets,
+    Command,
+    Comparison,
+    Push,
+    ReadingBatch,
+    SystemState,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,13 @@ class Core(Protocol):
 
     async def command(self, command: Command) -> AlertEvent:
         """Carry out a command; raises CommandRefused (the state forbids it) or NotFound."""
+        ...
+
+    async def announce(self, asked: Announce) -> Sequence[AlertEvent]:
+        """Let tests of meters be expected, a row for each.
+
+        Raises NotFound (no such meter, no window to end) or CommandRefused (too many of them).
+        """
         ...
 
     async def readings(self, point: int, from_ns: int, to_ns: int, limit: int) -> ReadingBatch:

@@ -10,25 +10,41 @@ import numpy as np
 
 from minewatch.contracts import (
     F8,
+    Alert,
     AlertEvent,
     AlertState,
+    Announce,
+    Announcement,
     Buckets,
     Clock,
     Command,
     EventKind,
     GatewayInfo,
+    PointInfo,
     Push,
     ReadingBatch,
     RecordStore,
     SystemState,
+    Text,
 )
-from minewatch.errors import CommandRefused, CoreUnavailable
+from minewatch.errors import CommandRefused, CoreUnavailable, NotFound
 from minewatch.serve.core import PointLimit
 
 ACKNOWLEDGED = {
     AlertState.UNACKNOWLEDGED: AlertState.ACKNOWLEDGED,
     AlertState.RETURNED: AlertState.NORMAL,
 }
+
+
+WORDS = Text("тексеру", "проверка", "a test")
+
+
+def _about(info: PointInfo, now_ns: int) -> Alert:
+    return Alert(
+        f"announced-{info.place}", "test-announced", info.place, info.site, info.zone, info.quantity, 4,
+        False, AlertState.NORMAL, False, now_ns, now_ns, 0.0, info.unit, 0.0, "test-gas", WORDS, WORDS, "",
+        True,
+    )  # fmt: skip
 
 
 class FakeCore:
@@ -45,6 +61,7 @@ class FakeCore:
         self.problems: dict[str, str] = {}
         self.metrics = ""
         self.commands: list[Command] = []
+        self.asked: list[Announce] = []
 
     async def command(self, command: Command) -> AlertEvent:
         """Carry out a command on the record store."""
@@ -64,6 +81,31 @@ class FakeCore:
         event = AlertEvent(key, kind, after, now, now, command.actor, comment=command.comment)
         written = self._records.append([event])[0]
         self.tell(Push(now, events=(written,)))
+        return written
+
+    async def announce(self, asked: Announce) -> Sequence[AlertEvent]:
+        """Announce at the meters of the record store, or end what stands there."""
+        self._here()
+        self.asked.append(asked)
+        now = self._clock.now_ns()
+        standing = {row.announced.place: row.announced for row in self._records.announced(0) if row.announced}
+        rows = []
+        for info in self._records.points().values():
+            inside = info.place.startswith(asked.place) if asked.place else info.zone.startswith(asked.zone)
+            said = Announcement(info.place, max(asked.from_ns, now), asked.to_ns, asked.actor, asked.gas_pct)
+            if asked.end and info.place in standing:
+                said = replace(standing[info.place], to_ns=now)
+            if inside and info.quantity == "methane" and (not asked.end or info.place in standing):
+                key = f"{asked.key or len(self.asked)}|test-announced|{info.place}"
+                kind, about = EventKind.ANNOUNCED, _about(info, now)
+                rows.append(
+                    AlertEvent(key, kind, about, now, now, said.actor, comment=asked.comment, announced=said)
+                )
+        if not rows:
+            raise NotFound(f"no methane meter whose test could be told is at {asked.place or asked.zone!r}")
+        self._records.append(rows)
+        written = [event for row in rows if (event := self._records.event_by_key(row.key)) is not None]
+        self.tell(Push(now, events=tuple(written)))
         return written
 
     async def readings(self, point: int, from_ns: int, to_ns: int, limit: int) -> ReadingBatch:

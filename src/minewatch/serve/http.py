@@ -18,7 +18,18 @@ from minewatch.serve.core import Core
 from minewatch.serve.feed import Feed
 from minewatch.serve.guard import API, Guard
 from minewatch.serve.room import Room
-from minewatch.serve.routes import alerts, events, gateways, health, points, readings, rejects, stream, zones
+from minewatch.serve.routes import (
+    alerts,
+    calibrations,
+    events,
+    gateways,
+    health,
+    points,
+    readings,
+    rejects,
+    stream,
+    zones,
+)
 from minewatch.serve.schemas import ProblemOut
 from minewatch.serve.settings import ServeSettings
 
@@ -28,7 +39,7 @@ ABOUT = """minewatch watches a mine's readings and raises alerts that people see
 Times are ISO 8601 with offset. Every error is a problem document (RFC 9457) with a `code`. A list is
 `{"items": [...], "next": cursor or null}`.
 """
-TAGS = ("alerts", "journal", "stream", "points", "zones", "gateways", "rejects", "health")
+TAGS = ("alerts", "calibrations", "journal", "stream", "points", "zones", "gateways", "rejects", "health")
 
 
 def create_app(records: RecordStore, core: Core, settings: ServeSettings, clock: Clock) -> FastAPI:
@@ -47,7 +58,7 @@ def create_app(records: RecordStore, core: Core, settings: ServeSettings, clock:
     )
     app.state.room = Room(records, core, settings, clock, feed)
     api = APIRouter(prefix=API)
-    for subject in (alerts, events, stream, points, readings, zones, gateways, rejects):
+    for subject in (alerts, calibrations, events, stream, points, readings, zones, gateways, rejects):
         api.include_router(subject.router)
     app.include_router(api)
     app.include_router(health.router)

@@ -22,6 +22,7 @@ from minewatch.contracts import (
     Rejected,
     SystemState,
     Text,
+    TrialStage,
 )
 from minewatch.serve.core import PointLimit
 from minewatch.serve.times import S, iso, iso_or_none, isos
@@ -113,6 +114,50 @@ def event(e: AlertEvent) -> Json:
 def alert_after(e: AlertEvent) -> Json:
     """Present an alert as an event left it: that event is its last row."""
     return alert(e.alert) | {"row": e.row}
+
+
+def calibration(e: AlertEvent) -> Json:
+    """Present a line of the calibration ledger: the last row of a test."""
+    line, about = e.calibration, e.alert
+    if line is None:
+        raise ValueError(f"row {e.row} is about no test of a meter")
+    return {
+        "row": e.row,
+        "alert": about.id,
+        "place": about.place,
+        "site": about.site,
+        "zone": about.zone,
+        "stage": line.stage.value,
+        "begin": iso(line.from_ns),
+        "end": None if line.stage is TrialStage.TESTED else iso(line.to_ns),
+        "before": number(line.before),
+        "found": number(line.found),
+        "unit": about.unit,
+        "t90_s": number(line.t90_s),
+        "recovery_s": number(line.recovery_s),
+        "announced_by": line.announced_by,
+        "gas_pct": number(line.gas_pct),
+        "why": text(about.why),
+    }
+
+
+def announced(e: AlertEvent) -> Json:
+    """Present an announced test of one meter."""
+    said, about = e.announced, e.alert
+    if said is None:
+        raise ValueError(f"row {e.row} announces nothing")
+    return {
+        "row": e.row,
+        "place": said.place,
+        "site": about.site,
+        "zone": about.zone,
+        "from": iso(said.from_ns),
+        "to": iso(said.to_ns),
+        "by": said.actor,
+        "gas_pct": number(said.gas_pct),
+        "comment": e.comment,
+        "told": iso(e.service_ns),
+    }
 
 
 def limit(known: PointLimit) -> Json:

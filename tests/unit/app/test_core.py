@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from minewatch.app.core import Core
-from minewatch.app.link import Frame, Link, pack, pack_readings
+from minewatch.app.link import Frame, Link, pack, pack_readings, read
 from minewatch.app.pipeline import Pipeline
 from minewatch.config import Config, CoreSettings
-from minewatch.contracts import Deliveries, PointInfo, ReadingBatch, Watermark, Written
+from minewatch.contracts import AlertEvent, Announce, Deliveries, PointInfo, ReadingBatch, Watermark, Written
 from minewatch.errors import NotFound, StoreBusy
 from minewatch.testing import FakeClock, MemoryTelemetry
-from unit.app.a_mine import T0, Refusing, S, gateway, meter, pipeline
+from unit.app.a_mine import HOUR, T0, Refusing, S, gateway, meter, pipeline
 
 TURNS = 400  # of at most 20 ms each
 
@@ -171,6 +171,27 @@ def test_held_back_readings_are_a_problem_that_is_told_and_no_silence(tmp_path: 
     )
     assert "no new alert" in problems["core"]
     assert bench.mine.book.alerts() == []
+
+
+def test_a_test_is_announced_over_the_socket(tmp_path: Path) -> None:
+    """Serve is answered and told with the row of each meter; what cannot be announced is a refusal."""
+    mine = pipeline()
+    mine.register([meter("a"), meter("b")], T0)
+    bench = Bench(tmp_path, mine)
+    serve = Sender(bench, "serve")
+    asked = [Announce(place, "", T0, T0 + HOUR, "desk-1", 2.2) for place in ("mine", "elsewhere")]
+    bench.run(
+        serve.sends(
+            *(pack("request", {"id": i, "call": "announce", "asked": a}) for i, a in enumerate(asked, 1))
+        ),
+        serve.answered(2),
+    )
+    answers = {f.body["id"]: f.body for f in serve.frames if f.kind == "answer"}
+    rows = [read(AlertEvent, row) for row in answers[1]["ok"]]
+    assert [row.announced.place for row in rows if row.announced] == ["mine/a/CH4", "mine/b/CH4"]
+    pushed = [e["row"] for f in serve.frames if f.kind == "push" for e in f.body["events"]]
+    assert pushed == [row.row for row in rows]
+    assert answers[2]["error"] == "NotFound"
 
 
 def test_a_question_that_fails_leaves_the_next_ones_answered(tmp_path: Path) -> None:

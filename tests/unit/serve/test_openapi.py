@@ -15,7 +15,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from minewatch.contracts import AlertState, Comparison
-from minewatch.serve import present, schemas
+from minewatch.serve import calibration_schemas, present, schemas
 from unit.serve.stage import Stage, alert
 
 GOLDEN = Path(__file__).parents[2] / "vectors/http/openapi.json"
@@ -57,7 +57,12 @@ def test_every_route_is_explained(stage: Stage) -> None:
 
 @pytest.mark.parametrize(
     "model",
-    [m for m in vars(schemas).values() if isinstance(m, type) and issubclass(m, schemas.Out | schemas.In)],
+    [
+        model
+        for module in (schemas, calibration_schemas)
+        for model in vars(module).values()
+        if isinstance(model, type) and issubclass(model, schemas.Out | schemas.In)
+    ],
 )
 def test_examples_are_valid(model: type[BaseModel]) -> None:
     """Each example in the document is what the model takes."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from pathlib import Path
 
 import pytest
 
-from conformance.record_examples import alert, event
-from minewatch.contracts import AlertState, EventKind
+from conformance.record_examples import T0, S, alert, event
+from minewatch.contracts import AlertState, Announcement, Calibration, EventKind, TrialStage
 from minewatch.errors import StoreError
 from minewatch.store.records import journal
 
@@ -26,6 +27,17 @@ LIFE = [
     ),
     event(alert(1, state=AlertState.NORMAL, active=False, value=0.25), EventKind.CLEARED),
     event(alert(2, value=1e22, limit=-0.0), EventKind.COMMENTED, comment="\u2028 \x7f 𝄞"),
+    event(
+        alert(3, rule="test-announced", state=AlertState.NORMAL),
+        EventKind.ANNOUNCED,
+        actor="Айгүл",
+        announced=Announcement("north/mm-3/ch4", T0, T0 + 3600 * S, "Айгүл"),
+    ),
+    event(
+        alert(3, rule="test-gas"),
+        EventKind.TAGGED,
+        calibration=Calibration(TrialStage.TESTED, "", T0, T0 + 8 * S, 0.2, 2.1, 9.0, math.nan, "Айгүл", 2.2),
+    ),
 ]
 
 

@@ -8,14 +8,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from conformance.record_examples import alert, event, point, rejected
-from minewatch.contracts import AlertQuery, AlertState
+from minewatch.contracts import AlertQuery, AlertState, CalibrationQuery
 from minewatch.errors import StoreBusy, StoreError
 from minewatch.store.record_settings import RecordSettings
-from minewatch.store.records import journal, open_records
+from minewatch.store.records import journal, ledger, open_records
 from minewatch.store.records.listing import cursor_after
 from minewatch.store.records.sqlite import SqliteRecords, listed
 
@@ -242,6 +243,8 @@ def test_records_of_the_first_version_are_brought_up_to_date(store: SqliteRecord
     store.close()
     with closing(sqlite3.connect(tmp_path / FILE)) as connection, connection:
         connection.execute("DROP TABLE rejected")
+        for index in ("alert_event_calibration", "alert_event_announced"):
+            connection.execute(f"DROP INDEX {index}")
         for column in ("origin", "now_kk", "now_ru", "now_en", "now_ns", "words"):
             connection.execute(f"ALTER TABLE alert DROP COLUMN {column}")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
@@ -250,6 +253,22 @@ def test_records_of_the_first_version_are_brought_up_to_date(store: SqliteRecord
     with closing(opened(tmp_path)) as again:
         again.reject([rejected()])
         assert (len(again.rejects()), again.verify()) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        (ledger.calibrations(CalibrationQuery(from_ns=5, to_ns=9)), "alert_event_calibration (<expr>>"),
+        (ledger.announced(5), "alert_event_announced (<expr>>"),
+    ],
+)
+def test_the_ledger_is_found_by_an_index(store: SqliteRecords, statement: Any, index: str) -> None:
+    """Tests of meters are found without reading the journal, whose rows are nearly all about others."""
+    sql = statement.compile(store.engine, compile_kwargs={"literal_binds": True})
+    with store.engine.connect() as connection:
+        plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")]
+    assert index in plan[0]
+    assert not any(line.startswith("SCAN") for line in plan)
 
 
 def test_a_relative_path_starts_at_the_folder(tmp_path: Path) -> None:

@@ -43,14 +43,14 @@ Key = Annotated[
 ]
 
 
-def time_ns(text: str | None, field: str, default_ns: int) -> int:
-    """Read a time of the query string; raises Problem naming the field."""
+def time_ns(text: str | None, field: str, default_ns: int, *, where: str = "query") -> int:
+    """Read a time of the query string, or of another part; raises Problem naming the field."""
     if text is None:
         return default_ns
     try:
         return times.parse(text)
     except ValueError as error:
-        raise bad_field(f"query.{field}", str(error)) from None
+        raise bad_field(f"{where}.{field}", str(error)) from None
 
 
 def span_ns(

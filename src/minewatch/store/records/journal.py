@@ -13,7 +13,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from minewatch.contracts import Alert, AlertEvent, AlertState, EventKind, Text
+from minewatch.contracts import (
+    Alert,
+    AlertEvent,
+    AlertState,
+    Announcement,
+    Calibration,
+    EventKind,
+    Text,
+    TrialStage,
+)
 from minewatch.errors import StoreError
 
 FORMAT = 1
@@ -27,14 +36,26 @@ def text_of(event: AlertEvent) -> str:
     tree["format"] = FORMAT
     if not tree["source"]:
         del tree["source"]  # as rows were written before gateways told of alerts
+    for key in ("calibration", "announced"):
+        if tree[key] is None:
+            del tree[key]
+        else:
+            tree[key] = {name: _finite(value) for name, value in tree[key].items()}
     if not tree["alert"]["origin"]:
         del tree["alert"]["origin"]
     if not tree["alert"]["now_ns"]:
         del tree["alert"]["now"], tree["alert"]["now_ns"]
     for key in ("value", "limit"):
-        if not math.isfinite(tree["alert"][key]):
-            tree["alert"][key] = None
+        tree["alert"][key] = _finite(tree["alert"][key])
     return json.dumps(tree, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _with_nan(tree: dict[str, Any]) -> dict[str, Any]:
+    return {name: math.nan if value is None else value for name, value in tree.items()}
 
 
 def chain(previous: str, text: str) -> str:
@@ -50,6 +71,11 @@ def event_of(text: str, digest: str) -> AlertEvent:
             raise StoreError(f"a journal row has a format that this version does not know: {text[:80]}")
         alert = alert_of(tree.pop("alert"))
         kind = EventKind(tree.pop("event"))
+        if "announced" in tree:
+            tree["announced"] = Announcement(**_with_nan(tree["announced"]))
+        if "calibration" in tree:
+            line = _with_nan(tree["calibration"])
+            tree["calibration"] = Calibration(**line | {"stage": TrialStage(line["stage"])})
         return AlertEvent(alert=alert, event=kind, hash=digest, **tree)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise StoreError(f"a journal row cannot be read ({error}): {text[:80]}") from None

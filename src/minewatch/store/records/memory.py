@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from minewatch.contracts import Alert, AlertEvent, AlertQuery, PointInfo, Rejected
+from minewatch.contracts import Alert, AlertEvent, AlertQuery, CalibrationQuery, PointInfo, Rejected
 from minewatch.errors import NotFound
-from minewatch.store.records import journal, listing
+from minewatch.store.records import journal, ledger, listing
 from minewatch.store.records.rejects import KEPT, kept
 
 
@@ -65,6 +65,14 @@ class MemoryRecords:
     def event_by_key(self, key: str) -> AlertEvent | None:
         """Return the event with this key, or None."""
         return self._by_key.get(key)
+
+    def calibrations(self, query: CalibrationQuery) -> tuple[Sequence[AlertEvent], str]:
+        """Return a page of tests of meters and the cursor of the next one. Raises ConfigError."""
+        return ledger.page(ledger.tests([row for row, _, _ in self._rows], query), query.limit)
+
+    def announced(self, since_ns: int) -> Sequence[AlertEvent]:
+        """Return the last row about each place whose test was announced since a time, oldest first."""
+        return ledger.last_of_each(row for row, _, _ in self._rows if row.service_ns >= since_ns)
 
     def save_points(self, points: Mapping[int, PointInfo]) -> None:
         """Keep points by their index, replacing what was known of them."""

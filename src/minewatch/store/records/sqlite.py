@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from prometheus_client import Counter
 from sqlalchemy import (
@@ -21,9 +22,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from minewatch.contracts import Alert, AlertEvent, AlertQuery, PointInfo, Rejected
+from minewatch.contracts import Alert, AlertEvent, AlertQuery, CalibrationQuery, PointInfo, Rejected
 from minewatch.errors import NotFound, StoreError
-from minewatch.store.records import journal, listing
+from minewatch.store.records import journal, ledger, listing
 from minewatch.store.records.database import WRITES, connect, explained
 from minewatch.store.records.rejects import KEPT, kept
 from minewatch.store.records.rows import ALERT_COLUMNS, alert_of, info_of, point_of, row_of
@@ -106,9 +107,7 @@ class SqliteRecords:
         statement = select(ALERT_EVENT.c.text, ALERT_EVENT.c.hash).where(ALERT_EVENT.c.row > after)
         if alert_id:
             statement = statement.where(ALERT_EVENT.c.alert_id == alert_id)
-        with explained(self._path), self.engine.connect() as connection:
-            rows = connection.execute(statement.order_by(ALERT_EVENT.c.row).limit(limit)).all()
-        return [journal.event_of(*row) for row in rows]
+        return self._journal(statement.order_by(ALERT_EVENT.c.row).limit(limit))
 
     def event_by_key(self, key: str) -> AlertEvent | None:
         """Return the event with this key, or None."""
@@ -116,6 +115,18 @@ class SqliteRecords:
         with explained(self._path), self.engine.connect() as connection:
             row = connection.execute(statement).first()
         return journal.event_of(*row) if row else None
+
+    def calibrations(self, query: CalibrationQuery) -> tuple[Sequence[AlertEvent], str]:
+        """Return a page of tests of meters and the cursor of the next one. Raises ConfigError."""
+        return ledger.page(self._journal(ledger.calibrations(query)), query.limit)
+
+    def announced(self, since_ns: int) -> Sequence[AlertEvent]:
+        """Return the last row about each place whose test was announced since a time, oldest first."""
+        return ledger.last_of_each(self._journal(ledger.announced(since_ns)))
+
+    def _journal(self, statement: Select[tuple[Any, ...]]) -> list[AlertEvent]:
+        with explained(self._path), self.engine.connect() as connection:
+            return [journal.event_of(*row) for row in connection.execute(statement)]
 
     def save_points(self, points: Mapping[int, PointInfo]) -> None:
         """Keep points by their index, replacing what was known of them."""

@@ -1,0 +1,102 @@
+"""Tests of meters that people announce: from a command to the journal, from the journal to the detector.
+
+The journal is what counts: a row that it has taken holds at once, and after a restart again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from minewatch.alerts import announced
+from minewatch.app.points import Points
+from minewatch.contracts import (
+    AHEAD_MOST_NS,
+    WINDOW_MOST_NS,
+    AlertEvent,
+    Announce,
+    Announcement,
+    PointInfo,
+    RecordStore,
+)
+from minewatch.detect.engine import Engine
+from minewatch.errors import CommandRefused, NotFound
+
+MOST_METERS = 50  # of one command: whoever tests more announces them in turn
+
+
+class Announcements:
+    """What stands, by place; the last word about a place counts."""
+
+    def __init__(self, records: RecordStore, points: Points, now_ns: int) -> None:
+        self._records = records
+        self._points = points
+        self._standing: dict[str, Announcement] = {}
+        self.take(records.announced(now_ns - AHEAD_MOST_NS - WINDOW_MOST_NS))
+
+    def take(self, rows: Iterable[AlertEvent], engine: Engine | None = None) -> None:
+        """Let what the journal has taken hold, for a detector too."""
+        for row in rows:
+            if row.announced is not None:
+                self._standing[row.announced.place] = row.announced
+                if engine is not None:
+                    self._tell(row.announced, engine)
+
+    def tell(self, engine: Engine) -> None:
+        """Tell a detector that knows nothing yet."""
+        for standing in self._standing.values():
+            self._tell(standing, engine)
+
+    def rows(self, asked: Announce, engine: Engine, now_ns: int) -> list[AlertEvent]:
+        """Return a row for each meter that is meant; of a repeat those that the journal holds.
+
+        A window begins no earlier than it is announced: what was judged stays judged. Raises NotFound where
+        there is no such meter, or no window to end; CommandRefused for too many.
+        """
+        meters = self._meant(asked, engine)
+        if before := self._before(asked, meters):
+            return before
+        made = [
+            announced.event(said, info, now_ns, comment=asked.comment, key=asked.key)
+            for info in meters
+            if (said := self._said(asked, info.place, now_ns)) is not None
+        ]
+        if not made:
+            raise NotFound(f"no test is announced at {asked.place or asked.zone!r}")
+        return made
+
+    def _before(self, asked: Announce, meters: Iterable[PointInfo]) -> list[AlertEvent]:
+        names = [announced.row_name(asked.key, info.place) for info in meters] if asked.key else []
+        return [row for name in names if (row := self._records.event_by_key(name)) is not None]
+
+    def _said(self, asked: Announce, place: str, now_ns: int) -> Announcement | None:
+        if not asked.end:
+            begin_ns = max(asked.from_ns, now_ns)
+            return Announcement(place, begin_ns, asked.to_ns, asked.actor, asked.gas_pct)
+        standing = self._standing.get(place)
+        if standing is None or standing.to_ns <= now_ns:
+            return None
+        return replace(standing, to_ns=now_ns, actor=asked.actor)
+
+    def _meant(self, asked: Announce, engine: Engine) -> list[PointInfo]:
+        testable = engine.trials.meters()
+        found = [info for point, info in self._within(asked) if point in testable]
+        if not found:
+            raise NotFound(f"no methane meter whose test could be told is at {asked.place or asked.zone!r}")
+        if len(found) > MOST_METERS:
+            raise CommandRefused(
+                f"{len(found)} meters are at {asked.place or asked.zone!r}: at most {MOST_METERS} are "
+                "announced at once, name a smaller place",
+                state="",
+            )
+        return found
+
+    def _within(self, asked: Announce) -> Iterator[tuple[int, PointInfo]]:
+        for point, info in enumerate(self._points.infos):
+            where, path = (info.place, asked.place) if asked.place else (info.zone, asked.zone)
+            if where == path or where.startswith(f"{path}/"):
+                yield point, info
+
+    def _tell(self, standing: Announcement, engine: Engine) -> None:
+        known = self._points.at([standing.place]).tolist()
+        engine.trials.announce(standing, known[0] if known else -1)

@@ -1,0 +1,143 @@
+"""Announced tests: from what a person asks to the journal and the detector, over refusals and restarts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from minewatch.app.announcements import MOST_METERS
+from minewatch.app.pipeline import Pipeline
+from minewatch.contracts import Announce, EventKind, RecordStore
+from minewatch.errors import CommandRefused, NotFound, StoreBusy
+from minewatch.testing import MemoryRecords
+from unit.app.a_mine import HOUR, T0, RefusingRecords, S, meter, pipeline
+
+PLACE = "mine/a/CH4"
+
+
+def mine(records: RecordStore | None = None, *, now_ns: int = T0) -> Pipeline:
+    """Return a mine with two methane meters in one zone and a meter of another gas."""
+    made = pipeline(records=records, now_ns=now_ns)
+    other = replace(meter("c"), quantity="carbon_monoxide", unit="ppm")
+    made.register([meter("a"), meter("b"), other], now_ns)
+    return made
+
+
+def asked(place: str = PLACE, zone: str = "", begin: int = 0, end: int = HOUR, **more: Any) -> Announce:
+    """Return what a person asks, its window in ns from the start."""
+    return Announce(place, zone, T0 + begin, T0 + end, "desk-1", **more)
+
+
+def windows(made: Pipeline) -> dict[str, tuple[int, int]]:
+    """Return the window that the detector has of each methane meter, in seconds."""
+    rows = made.engine.trials.snapshot()
+    return {
+        made.points.infos[int(row["point"])].place: (
+            (int(row["row"]["announced_from"]) - T0) // S,
+            (int(row["row"]["announced_to"]) - T0) // S,
+        )
+        for row in rows
+        if row["row"]["announced_to"] > row["row"]["announced_from"]
+    }
+
+
+def test_it_is_a_row_of_the_journal_and_holds_at_once() -> None:
+    """The row has window, gas, desk and comment, in three languages, and is no alert in any list."""
+    made = mine()
+    [row] = made.announce(asked(begin=600 * S, gas_pct=2.2, comment="order 117"), T0)
+    assert (row.event, row.actor, row.comment) == (EventKind.ANNOUNCED, "desk-1", "order 117")
+    assert list(made.records.events()) == [row]
+    assert windows(made) == {PLACE: (600, 3600)}
+    text = row.alert.message
+    assert all(part in text.en for part in (":10:00 UTC", ":00:00 UTC", "gas of 2.2 %"))
+    assert "в баллоне 2,2 %" in text.ru
+    assert "баллонда 2,2 %" in text.kk
+    assert made.book.alerts() == []
+
+
+@pytest.mark.parametrize(
+    ("place", "zone", "meters"),
+    [
+        (PLACE, "", "a"),
+        ("mine/a", "", "a"),
+        ("mine", "", "ab"),
+        ("", "face", "ab"),
+    ],
+)
+def test_a_place_or_a_zone_means_its_methane_meters(place: str, zone: str, meters: str) -> None:
+    """Each meter has a row of its own; other gases, and names that only begin alike, are not meant."""
+    made = mine()
+    made.register([replace(meter("ab"), place="mine/ab/CH4", zone="faces", site="mine2")], T0)
+    rows = made.announce(asked(place, zone), T0)
+    assert [row.alert.place for row in rows if row.alert.zone == "face"] == [f"mine/{m}/CH4" for m in meters]
+
+
+@pytest.mark.parametrize("place", ["mine/c", "mine/nothing", "min"])
+def test_where_no_meter_is_nothing_is_announced(place: str) -> None:
+    """A place without a methane meter is refused, and the journal stays as it was."""
+    made = mine()
+    with pytest.raises(NotFound, match=place):
+        made.announce(asked(place), T0)
+    assert made.records.events() == []
+
+
+def test_a_whole_mine_is_not_announced_at_once() -> None:
+    """More meters than a person can test are refused with their number."""
+    made = mine()
+    made.register([meter(f"m{n}") for n in range(MOST_METERS)], T0)
+    with pytest.raises(CommandRefused, match=str(MOST_METERS + 2)):
+        made.announce(asked("mine"), T0)
+
+
+def test_a_window_begins_no_earlier_than_it_is_announced() -> None:
+    """A rise that was judged before anybody said a word stays judged."""
+    made = mine()
+    made.announce(asked(begin=0), T0 + 60 * S)
+    assert windows(made) == {PLACE: (60, 3600)}
+
+
+def test_a_later_word_takes_the_stead_of_the_one_before_also_after_a_restart() -> None:
+    """Announced, announced anew, ended: the last row counts, now and when the service starts again."""
+    records = MemoryRecords()
+    made = mine(records)
+    tomorrow = asked(begin=24 * HOUR, end=25 * HOUR)
+    for one, expected in ((asked(), (0, 3600)), (tomorrow, (86400, 90000))):
+        made.announce(one, T0)
+        assert windows(made) == windows(mine(records, now_ns=T0 + S)) == {PLACE: expected}
+    made.announce(replace(asked(), end=True), T0 + 2 * S)
+    assert windows(made) == windows(mine(records, now_ns=T0 + 24 * HOUR)) == {}
+
+
+def test_what_stands_nowhere_cannot_be_ended() -> None:
+    """A meter without a window, or whose window is over, is refused."""
+    made = mine()
+    for now in (T0, T0 + 2 * HOUR):
+        with pytest.raises(NotFound, match="no test is announced"):
+            made.announce(replace(asked(), end=True), now)
+        made.announce(asked(), now - S)
+
+
+def test_a_repeat_gives_the_first_rows() -> None:
+    """The same key announces once, and ends once, whatever has happened since."""
+    made = mine()
+    first = made.announce(asked("mine", key="http:1"), T0)
+    assert made.announce(asked("mine", key="http:1"), T0 + 9 * S) == first
+    end = replace(asked("mine", key="http:2"), end=True)
+    ended = made.announce(end, T0 + 10 * S)
+    assert made.announce(end, T0 + 20 * S) == ended
+    assert len(made.records.events()) == 4
+
+
+def test_what_the_journal_refuses_does_not_hold_until_it_is_written() -> None:
+    """While the journal is full the person is told to wait; the window holds from when the row stands."""
+    records = RefusingRecords()
+    made = mine(records)
+    records.full = True
+    with pytest.raises(StoreBusy, match="the command waits"):
+        made.announce(asked(), T0)
+    assert windows(made) == {}
+    records.full = False
+    made.tick(T0 + S)
+    assert windows(made) == {PLACE: (0, 3600)}
