@@ -29,6 +29,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from browser.stub_calibrations import Calibrations
 from browser.stub_mine import Json, Mine, iso, value
 
 STATIC = Path(__file__).parents[2] / "src/minewatch/serve/static"
@@ -56,6 +57,7 @@ class Stub:
         self.commands: list[Json] = []
         self.offline: set[str] = set()
         self.troubles: dict[str, list[str]] = {}
+        self.calibrations = Calibrations(self.mine)
         self.mine.seed(self.now(), alerts)
 
     def now(self) -> datetime:
@@ -244,14 +246,7 @@ class Stub:
         body = await request.json()
         self.commands.append({"path": request.url.path, "actor": actor, "body": body})
         if self.refuse:
-            status = self.refuse.pop(0)
-            problem = {
-                "title": "refused",
-                "status": status,
-                "code": "refused",
-                "detail": "asked for by the test",
-            }
-            return JSONResponse(problem, status, media_type="application/problem+json")
+            return self.refusal()
         ids = body["ids"] if "ids" in body else [request.path_params["id"]]
         done, refused = [], []
         for alert_id in ids:
@@ -268,6 +263,33 @@ class Stub:
             self.push_event(entry)
             done.append(entry["alert"])
         return JSONResponse({"items": done, "refused": refused} if "ids" in body else done[0])
+
+    def refusal(self) -> Response:
+        """Refuse as the test asked for."""
+        status = self.refuse.pop(0)
+        problem = {"title": "refused", "status": status, "code": "refused", "detail": "asked for by the test"}
+        return JSONResponse(problem, status, media_type="application/problem+json")
+
+    async def ledger(self, request: Request) -> Response:
+        query = request.query_params
+        shown = self.calibrations.ledger(self.now(), query.get("place", ""), query.get("from", ""))
+        return self.page(request, shown)
+
+    async def announced(self, request: Request) -> Response:
+        return self.page(request, self.calibrations.standing())
+
+    async def announce(self, request: Request) -> Response:
+        """Announce tests of meters, or end them; the answer is their windows after it."""
+        actor = unquote(request.headers.get("x-actor", "operator"))
+        body = await request.json()
+        self.commands.append({"path": request.url.path, "actor": actor, "body": body})
+        if self.refuse:
+            return self.refusal()
+        ends = request.url.path.endswith("/end")
+        made = list(self.calibrations.announce(self.now(), actor, body, ends=ends))
+        for _, entry in made:
+            self.push_event(entry)
+        return JSONResponse({"items": [window for window, _ in made], "next": None})
 
     # ---- levers for tests
 
@@ -328,6 +350,10 @@ class Stub:
             Route(f"{api}/alerts/{{id}}/acknowledge", self.command, methods=["POST"]),
             Route(f"{api}/alerts/{{id}}/comment", self.command, methods=["POST"]),
             Route(f"{api}/alerts/{{id}}/events", self.events),
+            Route(f"{api}/calibrations", self.ledger),
+            Route(f"{api}/calibrations/announced", self.announced),
+            Route(f"{api}/calibrations/announced", self.announce, methods=["POST"]),
+            Route(f"{api}/calibrations/announced/end", self.announce, methods=["POST"]),
             Route(f"{api}/points", self.points),
             Route(f"{api}/points/{{id}}/readings", self.buckets),
             Route(f"{api}/readings/latest", self.latest),

@@ -1,6 +1,6 @@
 // What the operator has in hand: selection, open dialogs, commands under way and their outcome in words.
 import { ApiError } from './api/client';
-import type { Alert } from './api/types';
+import type { Alert, AnnounceAsked } from './api/types';
 import { isUnacknowledged } from './data/order';
 import type { Model } from './data/model';
 import { t } from './i18n/i18n.svelte';
@@ -9,7 +9,7 @@ import type { client as Service } from './session';
 
 export const MOST_AT_ONCE = 100;
 
-export type Dialog = { kind: 'comment' | 'details'; alert: Alert } | { kind: 'help' } | { kind: 'shift' | 'gateways' } | null;
+export type Dialog = { kind: 'comment' | 'details'; alert: Alert } | { kind: 'help' } | { kind: 'shift' | 'gateways' | 'tests' } | null;
 
 /** A failure in the operator's words, with the service's own detail behind it. */
 export function failure(error: unknown): string {
@@ -80,6 +80,27 @@ export class Desk {
       return '';
     } catch (error) {
       return `${t('failedComment')} ${failure(error)}`;
+    }
+  }
+
+  /** Announce a test of meters; why it failed, empty when the service has it. */
+  announce(asked: AnnounceAsked): Promise<string> {
+    return this.ofTests(() => this.client.announce(asked), 'doneAnnounced');
+  }
+
+  /** End an announced test now; why it failed, empty when the service has it. */
+  endTest(place: string): Promise<string> {
+    return this.ofTests(() => this.client.endTest(place), 'doneTestEnded');
+  }
+
+  private async ofTests(command: () => Promise<{ items: unknown[] }>, done: Key): Promise<string> {
+    if (this.hindrance()) return `${t('failedAnnounce')} ${this.hindrance()}`;
+    try {
+      const { items } = await command();
+      this.notice = { bad: false, text: t(done, { n: items.length }) };
+      return '';
+    } catch (error) {
+      return `${t('failedAnnounce')} ${error instanceof ApiError && error.kind === 'missing' ? error.detail : failure(error)}`;
     }
   }
 

@@ -1,5 +1,19 @@
 // The typed REST client: one method per route that the page uses, every failure an ApiError.
-import type { Alert, AlertEvent, Buckets, Gateway, Latest, Page, Point, Problem, Refused, Zone } from './types';
+import type {
+  Alert,
+  AlertEvent,
+  AnnounceAsked,
+  AnnouncedTest,
+  Buckets,
+  Calibration,
+  Gateway,
+  Latest,
+  Page,
+  Point,
+  Problem,
+  Refused,
+  Zone,
+} from './types';
 
 export type FailureKind = 'network' | 'timeout' | 'refused' | 'missing' | 'busy' | 'server' | 'request';
 
@@ -83,12 +97,17 @@ export class Client {
     return this.ask(`points/${point}/readings?from=${iso(fromMs)}&to=${iso(toMs)}&buckets=${buckets}`);
   }
 
-  acknowledge = (id: string, comment = ''): Promise<Alert> => this.command(`${encodeURIComponent(id)}/acknowledge`, { comment });
-  acknowledgeMany = (ids: string[]): Promise<{ items: Alert[]; refused: Refused[] }> => this.command('acknowledge', { ids });
-  comment = (id: string, comment: string): Promise<Alert> => this.command(`${encodeURIComponent(id)}/comment`, { comment });
+  calibrations = (query: string): Promise<Page<Calibration>> => this.ask(`calibrations?${query}`);
+  announced = (): Promise<Page<AnnouncedTest>> => this.ask('calibrations/announced');
+  announce = (asked: AnnounceAsked): Promise<Page<AnnouncedTest>> => this.command('calibrations/announced', asked);
+  endTest = (place: string): Promise<Page<AnnouncedTest>> => this.command('calibrations/announced/end', { place });
+
+  acknowledge = (id: string, comment = ''): Promise<Alert> => this.command(`alerts/${encodeURIComponent(id)}/acknowledge`, { comment });
+  acknowledgeMany = (ids: string[]): Promise<{ items: Alert[]; refused: Refused[] }> => this.command('alerts/acknowledge', { ids });
+  comment = (id: string, comment: string): Promise<Alert> => this.command(`alerts/${encodeURIComponent(id)}/comment`, { comment });
 
   private command<T>(route: string, body: object): Promise<T> {
-    return this.ask<T>(`alerts/${route}`, {
+    return this.ask<T>(route, {
       method: 'POST',
       body: JSON.stringify(body),
       headers: {

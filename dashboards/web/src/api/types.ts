@@ -36,7 +36,7 @@ export interface Alert {
   now_since: string | null;
 }
 
-export type EventKind = 'raised' | 'cleared' | 'acknowledged' | 'commented' | 'also-raised' | 'also-cleared' | 'tagged' | 'escalated' | 'explained' | 'tested' | 'changed';
+export type EventKind = 'raised' | 'cleared' | 'acknowledged' | 'commented' | 'also-raised' | 'also-cleared' | 'tagged' | 'escalated' | 'explained' | 'tested' | 'test-announced' | 'changed';
 
 export interface AlertEvent {
   row: number;
@@ -50,6 +50,48 @@ export interface AlertEvent {
   /** The gateway that told it, site/gateway; '' is the service itself. */
   source: string;
   alert: Alert;
+}
+
+/** A line of the calibration ledger: one test of a meter, as far as it went. */
+export interface Calibration {
+  row: number;
+  alert: string;
+  place: string;
+  site: string;
+  zone: string;
+  stage: 'tested' | 'over' | 'refuted';
+  begin: string;
+  end: string | null;
+  before: number | null;
+  found: number | null;
+  unit: string;
+  t90_s: number | null;
+  recovery_s: number | null;
+  announced_by: string;
+  gas_pct: number | null;
+  why: Text;
+}
+
+export interface AnnouncedTest {
+  row: number;
+  place: string;
+  site: string;
+  zone: string;
+  from: string;
+  to: string;
+  by: string;
+  gas_pct: number | null;
+  comment: string;
+  told: string;
+}
+
+/** What is asked of the service: one place or one zone. */
+export interface AnnounceAsked {
+  place?: string;
+  zone?: string;
+  to: string;
+  gas_pct: number | null;
+  comment: string;
 }
 
 export interface PointLimit {

@@ -14,5 +14,6 @@ export function liveViews(model: Model): Record<Topic, () => Model> {
     points: reader('points'),
     link: reader('link'),
     second: reader('second'),
+    tests: reader('tests'),
   };
 }

@@ -110,6 +110,18 @@ describe('model', () => {
     expect(bench.raised).toEqual(['a', 'a']);
   });
 
+  it('takes an announced test for no alert, and says that tests have changed', () => {
+    const bench = new Bench();
+    let told = 0;
+    bench.model.subscribe('tests', () => told++);
+    bench.push({ event: 'alert', id: '1', data: event(1, 'test-announced', alert('a')) });
+    bench.settle();
+    expect([bench.model.alerts.size, bench.raised, told]).toEqual([0, [], 1]);
+    bench.push({ event: 'alert', id: '2', data: event(2, 'tagged', alert('b', { rule: 'test-gas', paged: false })) });
+    bench.settle();
+    expect([bench.model.alerts.size, bench.raised, told]).toEqual([1, [], 2]);
+  });
+
   it('keeps the newest reading when an older one is sent again', () => {
     const bench = new Bench();
     const reading = (ts: number, value: number) =>

@@ -1,5 +1,5 @@
 // The live model of the page: frames and answers go in, one change notice per animation frame comes out.
-import type { Alert, Frame, Gateway, Latest, Point, StateFrame } from '../api/types';
+import type { Alert, EventKind, Frame, Gateway, Latest, Point, StateFrame } from '../api/types';
 import type { StreamMessage } from '../api/stream';
 import { AlertTable } from './alerts';
 import { ServerClock } from './clock';
@@ -10,8 +10,13 @@ import { Readings } from './readings';
 import { AlarmRate, tally, zones, type Tally, type ZoneSummary } from './summary';
 import { AlertView, type Filter } from './view';
 
-export type Topic = 'alerts' | 'readings' | 'points' | 'link' | 'second';
+export type Topic = 'alerts' | 'readings' | 'points' | 'link' | 'second' | 'tests';
 export type Load = 'loading' | 'ready' | 'failed';
+
+/** The rule of the alert that a test of a meter is. */
+const TEST_GAS = 'test-gas';
+/** Rows of the journal that are no alert. */
+const NO_ALERT: ReadonlySet<EventKind> = new Set(['tested', 'changed', 'test-announced']);
 
 export interface ModelDeps {
   /** Run soon, at most once a picture: an animation frame, or a timer while the page is hidden. */
@@ -167,7 +172,8 @@ export class Model {
   }
 
   private alertFrame(event: Extract<Frame, { event: 'alert' }>['data']): void {
-    if (event.event === 'tested' || event.event === 'changed') return; // a row of the journal, and no alert
+    if (event.event === 'test-announced' || event.alert.rule === TEST_GAS) this.changed('tests');
+    if (NO_ALERT.has(event.event)) return;
     const known = this.alerts.get(event.alert.id);
     if (!this.alerts.event(event)) return;
     if (event.event === 'raised') {
