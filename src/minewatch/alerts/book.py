@@ -48,6 +48,7 @@ from minewatch.contracts import (
     EventKind,
     GatewayInfo,
     LimitTable,
+    NewReason,
     Outlook,
     PlaceEvidence,
     PointInfo,
@@ -242,6 +243,14 @@ class AlertBook:
     def foresee(self, outlooks: tuple[Outlook, ...], now_ns: int) -> list[AlertEvent]:
         """Say in the words of the alerts that stand when the next limit of their point is reached."""
         return self._outlooks.take(outlooks, now_ns)
+
+    def explain(self, reasons: Iterable[NewReason], now_ns: int) -> list[AlertEvent]:
+        """Say the newer reasons of the alerts that stand."""
+        return [
+            event
+            for reason in reasons
+            for event in self._words.know((reason.key, 0), Part.FOUND, reason.why, reason.ts_ns, now_ns)
+        ]
 
     def standing_places(self) -> list[tuple[str, str, int]]:
         """Return site, zone and begin of every evidence of a place that stands."""

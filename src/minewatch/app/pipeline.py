@@ -250,13 +250,12 @@ class Pipeline:
         self.points.heard(batch)
         self._keep(batch)
         events = self._apply(findings.transitions, now_ns, trials=findings.trials, places=findings.places)
-        together, transitions = self.outside.step(
-            batch, findings.trials
-        )  # after the alerts: none waits for them
+        # after the alerts: none waits for them
+        together, transitions, newer = self.outside.step(batch, findings.trials)
         for scores in (findings.scores, together):
             if len(scores.point):
                 self._scores.append(scores)
-        return events + self._apply(transitions, now_ns)
+        return events + self._apply(transitions, now_ns) + self._record(self.book.explain(newer, now_ns))
 
     def _historical(self, batch: ReadingBatch, now_ns: int) -> tuple[AlertEvent, ...]:
         events: tuple[AlertEvent, ...] = ()
@@ -413,7 +412,9 @@ class Pipeline:
                 self.points.heard(fresh)
                 self._apply(findings.transitions, now_ns, trials=findings.trials, places=findings.places)
                 fresh = replace(fresh, quality=np.maximum(fresh.quality, findings.quality))
-                self._apply(self.outside.step(fresh, findings.trials)[1], now_ns)
+                _, transitions, newer = self.outside.step(fresh, findings.trials)
+                self._apply(transitions, now_ns)
+                self._record(self.book.explain(newer, now_ns))
         return rows
 
     def resume(self, now_ns: int) -> None:

@@ -21,7 +21,7 @@ from minewatch.errors import StoreError
 
 log = structlog.get_logger(__name__)
 
-MAGIC = b"minewatch state 3\n"
+MAGIC = b"minewatch state 4\n"
 HEAD = struct.Struct("<q4Q")  # time taken, length of each part
 FIRST = len(MAGIC) + HEAD.size + 32  # the first part begins behind the SHA-256 of the head
 LONGEST_S = 300  # a writer that hangs is ended, so that the next one can begin

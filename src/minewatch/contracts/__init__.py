@@ -19,7 +19,7 @@ from minewatch.contracts.alerts import (
     SystemState,
     Text,
 )
-from minewatch.contracts.evidence import OUTSIDE, Outlook, PlaceEvidence, Sign, Subject
+from minewatch.contracts.evidence import OUTSIDE, NewReason, Outlook, PlaceEvidence, Sign, Subject
 from minewatch.contracts.readings import (
     B1,
     F4,
@@ -89,6 +89,7 @@ __all__ = [
     "Findings",
     "GatewayInfo",
     "LimitTable",
+    "NewReason",
     "Note",
     "Outlook",
     "ParameterChange",

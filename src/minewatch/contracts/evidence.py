@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from minewatch.contracts.alerts import Text
     from minewatch.contracts.readings import PointInfo
 
 OUTSIDE = 100  # detectors from this id on judge subjects, not the readings of one point
@@ -46,6 +47,15 @@ class Outlook:
     minutes: float
     soonest: float
     latest: float
+
+
+@dataclass(frozen=True, slots=True)
+class NewReason:
+    """A limit that stands has another reason than the one it was last told of."""
+
+    key: int
+    ts_ns: int
+    why: Text
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from minewatch.contracts import (
     I8,
     LimitTable,
+    NewReason,
     PointInfo,
     ReadingBatch,
     ScoreBatch,
@@ -45,11 +46,14 @@ class Outside:
         """Judge the subjects by these limits from now on."""
         self.judge.set_limits(table, self.subjects)
 
-    def step(self, batch: ReadingBatch, trials: Sequence[TrialChange] = ()) -> tuple[ScoreBatch, Transitions]:
+    def step(
+        self, batch: ReadingBatch, trials: Sequence[TrialChange] = ()
+    ) -> tuple[ScoreBatch, Transitions, tuple[NewReason, ...]]:
         """Take readings in, with the quality that the engine gave them, and what it found of test gas."""
         scores, said = self.company.take(batch)
         more, slow = self.trust.take(batch)
-        return live.joined([scores, *more]), self.judge.take([*said, *slow, *self.trust.tested(trials)])
+        found, newer = self.judge.take([*said, *slow, *self.trust.tested(trials)])
+        return live.joined([scores, *more]), found, newer
 
     def arrive(self, batch: ReadingBatch, now_ns: int) -> None:
         """Note when live readings arrive, by the service's clock."""
@@ -57,7 +61,7 @@ class Outside:
 
     def tick(self, rows: Rows, now_ns: int) -> Transitions:
         """Look at what only the clock can tell; ``rows`` is what the engine knows of the points."""
-        return self.judge.take(self.gateways.look(rows, now_ns))
+        return self.judge.take(self.gateways.look(rows, now_ns))[0]
 
     def resume(self, keys: I8) -> None:
         """Take these limits as active, and no others."""

@@ -8,8 +8,9 @@ import pytest
 
 from minewatch.alerts.book import AlertBook
 from minewatch.alerts.chance import Chance
+from minewatch.alerts.rule import key_of
 from minewatch.alerts.rules import RuleSet
-from minewatch.contracts import AlertEvent, AlertQuery, Outlook, PlaceEvidence, Sign, Text
+from minewatch.contracts import AlertEvent, AlertQuery, NewReason, Outlook, PlaceEvidence, Sign, Text
 from minewatch.store.records.memory import MemoryRecords
 from unit.alerts.examples import T0, S, moved, point, rule
 
@@ -74,3 +75,22 @@ def test_every_part_is_told_beside_the_others() -> None:
 def test_a_service_that_is_killed_loses_no_word(killed: int) -> None:
     """Stopped after any step and begun anew from the journal, it tells what one that never stopped tells."""
     assert play(killed=killed) == play(killed=0)
+
+
+def test_a_newer_reason_of_a_limit_that_stands_goes_first() -> None:
+    """Another sensor leads: told before the other words, a row in ten seconds; of what is over, never."""
+    made = book(MemoryRecords())
+    key = key_of("methane-high", point().place)
+
+    def leads(name: str, second: int) -> list[str]:
+        said = Text(f"{name} басым", f"{name} ведёт", f"{name} leads")
+        rows = made.explain([NewReason(key, T0 + second * S, said)], T0 + second * S)
+        return [row.alert.now.en for row in rows]
+
+    assert leads("mm1", 10) == []
+    made.apply(moved((True, 70, 1.5)), T0 + 70 * S, places=[air(60)])
+    assert [row.startswith("mm2 leads; the air at") for row in leads("mm2", 80)] == [True]
+    assert leads("mm3", 85) == []
+    assert [row.alert.now.en[:9] for row in made.tick(T0 + 91 * S)] == ["mm3 leads"]
+    made.apply(moved((False, 100, 0.2)), T0 + 100 * S)
+    assert leads("mm4", 110) == []

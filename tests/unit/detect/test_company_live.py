@@ -453,7 +453,7 @@ def test_sensors_that_give_no_interval_outlast_a_delay():
     judge = Judge()
     (subject,) = company.subjects
     judge.set_limits(table(subject, on_delay_ns=np.array([60 * S])), [subject])
-    found = judge.take(company.take(_lost_air())[1])
+    found, _ = judge.take(company.take(_lost_air())[1])
     assert found.active.tolist() == [True]
     assert 150 * 15 <= (found.since_ns[0] - START) / S <= 152 * 15
 

@@ -19,7 +19,7 @@ from minewatch.detect.company.model import Model
 from minewatch.detect.company.pace import RESET_NS, Pace
 from minewatch.detect.company.scorer import Scored, Scorer, reason
 from minewatch.detect.company.settings import CompanySettings
-from minewatch.detect.judge import Statistics
+from minewatch.detect.judge import NOBODY, Statistics
 from minewatch.detect.kernels.join import join_rows
 from minewatch.detect.parcel import Arrays, inside, of
 
@@ -255,11 +255,16 @@ class Group:
         def say(k: int) -> Text:
             return judge.reason(scored.share[k], scored.off[k], rows[k])
 
+        def lead(k: int) -> int:
+            share = np.abs(scored.share[k])
+            most = int(share.argmax())
+            return most if share[most] > 0 else NOBODY
+
         none = np.zeros(len(times))  # of those whose turn it is not: what they raised is over
         mine = turn.detector if turn.told else ""
         said += [
             Statistics(
-                IDS[name], group, times, scored.statistic if name == mine else none, self._hole_ns, say
+                IDS[name], group, times, scored.statistic if name == mine else none, self._hole_ns, say, lead
             )
             for name in self._detectors
         ]
