@@ -46,6 +46,18 @@ def incident(mine: Demo) -> dict[str, Any]:
     return found
 
 
+def announce_a_test(room: ControlRoom) -> None:
+    """Announce the test of a meter: the real core takes it, and the page reads it back from the journal."""
+    room.page.get_by_test_id("tests").click()
+    dialog = room.page.get_by_role("dialog")
+    dialog.get_by_label("Meter, or zone").select_option(label="karaganda-demo/ch4-heading-12-out/ch4")
+    dialog.get_by_role("button", name="Announce test").click()
+    expect(dialog.locator("[data-announced]")).to_contain_text("operator")
+    expect(dialog.get_by_text("No tests in this period.")).to_be_visible()
+    room.press("Escape")
+    expect(room.notice).to_have_text("Tests announced: 1")
+
+
 def test_an_incident_and_three_failures(mine: Demo, new_desk: NewDesk, tmp_path: Path) -> None:
     """An incident is seen and acknowledged by keyboard; killed processes are told, and all comes back."""
     room = ControlRoom.open(new_desk(), mine.address)
@@ -64,6 +76,7 @@ def test_an_incident_and_three_failures(mine: Demo, new_desk: NewDesk, tmp_path:
     room.page.screenshot(path=tmp_path / "acknowledged.png")
     other.page.screenshot(path=tmp_path / "other-desk.png")
 
+    announce_a_test(room)
     kill(tmp_path, "core")
     core_away = room.banner("problem").filter(has_text=re.compile("core|reachable", re.I))
     expect(core_away.first).to_be_visible(timeout=LOST_WITHIN_MS)

@@ -44,9 +44,15 @@ def alert_of(row: Sequence[Any]) -> Alert:
         *row[22:28],
         Text(*row[28:31]),
         row[31],
-        tuple((part, Text(*said)) for part, *said in json.loads(row[32])),
+        _words(row[32]),
     ]
     return Alert(*values)
+
+
+def _words(kept: str) -> tuple[tuple[int, Text], ...]:
+    if kept == "[]":  # as most are; a list has thousands
+        return ()
+    return tuple((part, Text(*said)) for part, *said in json.loads(kept))
 
 
 def info_of(point: PointInfo) -> str:
