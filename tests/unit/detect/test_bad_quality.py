@@ -13,6 +13,8 @@ from minewatch.contracts import Quality, ReadingBatch
 from minewatch.detect.catalogue import index
 from minewatch.detect.company.live import Company
 from minewatch.detect.company.settings import CompanySettings
+from minewatch.detect.company.trust import Trust
+from minewatch.detect.company.trust_settings import TrustSettings
 from minewatch.detect.engine import Engine
 from unit.detect.mine import SETTINGS, START, S, limits, point, told
 
@@ -71,6 +73,24 @@ def test_no_company_learns_from_bad_quality(seed: int, junk: dict[int, tuple[flo
         company = Company(CompanySettings(grace_s=0))
         company.set_points([point(name) for name in "abc"])
         return [(s.place, s.ts_ns.tolist(), s.value.tolist()) for s in company.take(batch)[1]]
+
+    batch, good = rows(seed, junk, points=3)
+    with_junk, without = said(batch), said(batch.take(good))
+    assert without
+    np.testing.assert_equal(with_junk, without)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 10**6), JUNKS)
+def test_no_proof_over_days_learns_from_bad_quality(
+    seed: int, junk: dict[int, tuple[float, Quality]]
+) -> None:
+    """Drift and response say the same with junk between the good readings or without."""
+
+    def said(batch: ReadingBatch) -> list[tuple[str, list[int], list[float]]]:
+        trust = Trust(TrustSettings(step_s=20, drift_warm_up=4))
+        trust.set_points([point(name) for name in "abc"])
+        return [(s.place, s.ts_ns.tolist(), s.value.tolist()) for s in trust.take(batch)[1]]
 
     batch, good = rows(seed, junk, points=3)
     with_junk, without = said(batch), said(batch.take(good))

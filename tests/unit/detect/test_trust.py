@@ -121,15 +121,15 @@ def _trial(level: float, n: int) -> TrialChange:
 
 
 def test_a_meter_that_shows_less_and_less_of_test_gas_is_told():
-    """Five tests at 2.2 %, then some at 0.9 %: the meter is told, and a test without a level says nothing."""
+    """Tests at 2.2 %, then some at 1.6 %: the meter is told; a test without a level says nothing."""
     trust = _trust()
     calm = [trust.tested([_trial(2.2 + 0.02 * (n % 3), n)]) for n in range(8)]
     assert all(e.value[0] < 1 for said in calm for e in said)
     assert trust.tested([replace(_trial(2.2, 9), level=float("nan"))]) == []
-    (said,) = [trust.tested([_trial(0.9, n)]) for n in range(10, 14)][-1]
+    (said,) = [trust.tested([_trial(1.6, n)]) for n in range(10, 14)][-1]
     assert (said.place, said.value[0] >= 1) == ("s/a/x", True)
-    assert said.say(0).en.startswith("a shows only 3")
-    assert said.say(0).ru.startswith("a показывает лишь 3")
+    assert said.say(0).en.startswith("a shows only 7")
+    assert said.say(0).ru.startswith("a показывает лишь 7")
 
 
 def test_batches_cut_or_shuffled_say_the_same():

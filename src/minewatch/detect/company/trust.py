@@ -90,6 +90,8 @@ class Trust:
     def __init__(self, settings: TrustSettings) -> None:
         self.settings = settings
         self._step_ns = round(settings.step_s * 1e9)
+        self._bounds = np.full(STIMULI, HALF)
+        self._bounds[BY_TEST_GAS] = settings.test_gas_lost
         self._points: tuple[PointInfo, ...] = ()
         self._rows: Rows = np.zeros(0, TRUST)
         self._slot: I8 = np.zeros(0, np.int64)  # of each point, -1 where it is not watched
@@ -289,7 +291,7 @@ class Trust:
 
     def _loss(self, info: PointInfo, row: np.void) -> tuple[float, partial[Text]] | None:
         """Return the largest loss of an answer and its words, if one is known."""
-        size = np.minimum(row["lost"] / HALF, row["sigmas"] / self.settings.response_sure)
+        size = np.minimum(row["lost"] / self._bounds, row["sigmas"] / self.settings.response_sure)
         if np.isnan(size).all():
             return None
         worst = int(np.nanargmax(size))

@@ -57,6 +57,12 @@ class TrustSettings(BaseModel):
     test_gas_warm_up: float = Field(
         default=4.0, ge=2, description="Tests with gas that teach what a meter usually shows of it."
     )
+    test_gas_lost: float = Field(
+        default=0.25,
+        gt=0,
+        le=1,
+        description="A meter is told that shows less of test gas than usual by such a share.",
+    )
     test_gas_recent: float = Field(
         default=2.0, ge=1, description="The newest tests with gas that the present answer is taken from."
     )
