@@ -71,3 +71,17 @@ def test_one_wild_block_is_no_shift():
     values[700:710] += 100
     found = np.array(_run(times, values.tolist(), 10 * S))
     assert np.nanmax(np.abs(found)) < 2.5
+
+
+@pytest.mark.parametrize("first", [999_999.0, 1e8, 1e15])
+def test_a_wild_first_reading_bends_nothing(first):
+    """After a first reading far from all that follow: no shift in quiet, and a true one as ever."""
+    times, values = _noise(1000)
+    quiet, shifted = values.copy(), values + 20.0 * (np.arange(1000) >= 750)
+    found = []
+    for table in (quiet, shifted):
+        table[0] = first
+        _check(times, table.tolist(), 10 * S)
+        found.append(np.array(_run(times, table.tolist(), 10 * S)))
+    assert np.nanmax(np.abs(found[0][600:])) < 2.5
+    assert np.nanmax(found[1][750:]) > 20

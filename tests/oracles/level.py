@@ -1,24 +1,22 @@
 """Level shift: the medians of two windows that follow each other, apart in robust sigmas of their blocks."""
 
 import math
-import struct
 from statistics import median
 
 
 def shifts(times, values, block, floor, blocks=24, least=18):
     """Return the shift at each reading; NaN while either window holds fewer than ``least`` measured blocks.
 
-    A block is ``block`` ns of a fixed grid, its value the mean of its readings less the first of all, kept
-    in four bytes. At a reading the blocks before its own count: the newest ``blocks`` and as many before.
+    A block is ``block`` ns of a fixed grid, its value the mean of its readings. At a reading the
+    blocks before its own count: the newest ``blocks`` and as many before.
     """
-    seen, out, first = {}, [], None
+    seen, out = {}, []
     for t, x in zip(times, values, strict=True):
         slot = t // block
         if not abs(x) <= 1e15 or (seen and slot < max(seen)):
             out.append(float("nan"))
             continue
-        first = x if first is None else first
-        seen.setdefault(slot, []).append(x - first)
+        seen.setdefault(slot, []).append(x)
         out.append(_shift(seen, slot, floor, blocks, least))
     return out
 
@@ -38,4 +36,4 @@ def _mean(values):
     total = 0.0
     for x in values:
         total += x
-    return struct.unpack("f", struct.pack("f", total / len(values)))[0]
+    return total / len(values)

@@ -23,8 +23,10 @@ def errors(times, values, window, step):
 
 
 def _error(oldest, kept, newest, slope, step):
+    if len(kept) <= 4:
+        return math.nan
     level, begin = median(x for _, x in oldest), oldest[1][0]
     off = [abs(x - level - slope * ((u - begin) / 60e9)) for u, x in kept]
     most = 4 * max(1.4826 * median(off), step)
-    scatter = sum(min(d, most) ** 2 for d in off) / (len(off) - 2)
+    scatter = sum(min(d, most) ** 2 for d in off) / (len(off) - 4)
     return math.sqrt(2 * 0.4487) * math.sqrt(scatter + step**2 / 12) / ((newest - begin) / 60e9)

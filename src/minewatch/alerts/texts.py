@@ -27,9 +27,11 @@ STATISTICS = {
     "twa-8h": Text("8 сағаттық орташа", "среднее за 8 ч", "8 h average"),
     "shift-mean": Text("ауысымдық орташа", "среднесменное", "shift mean"),
     "rate-of-rise": Text("өсу жылдамдығы", "скорость роста", "rate of rise"),
-    "rate-error": Text("өсу жылдамдығының қателігі", "ошибка скорости роста", "error of the rate of rise"),
+    "rate-error": Text(
+        "өсу жылдамдығының қателігі", "погрешность скорости роста", "error of the rate of rise"
+    ),
     "robust-z": Text("медианадан ауытқу", "отклонение от медианы", "departure from the median"),
-    "level-shift": Text("деңгейдің баспалдағы", "ступень уровня", "step of level"),
+    "level-shift": Text("деңгейдің сатылы өзгеруі", "ступень уровня", "step of level"),
     "ewma": Text("әдеттегіден ауытқу (EWMA)", "отклонение от обычного (EWMA)", "departure from usual (EWMA)"),
     "cusum": Text("деңгейдің ығысуы (CUSUM)", "сдвиг уровня (CUSUM)", "shift of level (CUSUM)"),
     "novelty": Text(
@@ -165,7 +167,9 @@ def _condition(binding: Binding, value: float, language: str) -> str:
     word = {"kk": "шек", "ru": "предел", "en": "limit"}[language]
     sure = ""
     if rule.measured():
-        name = {"kk": "сенімділік", "ru": "доверие", "en": "confidence"}[language]
+        name = {"kk": "сенімділік ықтималдығы", "ru": "доверительная вероятность", "en": "confidence"}[
+            language
+        ]
         sure = f", {name} {number(100 * rule.confidence, language)} %"
     return f"{_statistic(binding, value, language)} ({word} {SIGNS[rule.comparison]} {limit}{sure})"
 

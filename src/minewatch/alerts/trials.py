@@ -45,7 +45,8 @@ from minewatch.contracts import (
 RULE_ID = "test-gas"
 DETECTOR = "test-gas"
 PRIORITY = 4
-WAIT_FOR = frozenset({"value", "rate-of-rise", "ewma", "cusum"})  # what test gas itself sets off
+# what test gas itself sets off
+WAIT_FOR = frozenset({"value", "rate-of-rise", "ewma", "cusum", "robust-z", "novelty"})
 RUNNING = (TrialStage.SUSPECTED, TrialStage.TESTED)
 
 

@@ -75,9 +75,10 @@ def threshold(name: str, readings: float, slack: float = 0.5) -> float:
         )
     between = BETWEEN[name]
     most = MOST_LISTED.get(name, 1e12)
+    unit = "blocks" if name == "level-shift" else "readings"
     if not 100.0 <= readings <= most:
         raise ConfigError(
-            f"{readings:g} does not fit", where="between_alarms", mend=f"Give readings, from 100 to {most:g}."
+            f"{readings:g} does not fit", where="between_alarms", mend=f"Give {unit}, from 100 to {most:g}."
         )
     low, high = 0.0, 1.0
     while between(high, slack) < readings:

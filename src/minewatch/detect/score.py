@@ -41,7 +41,8 @@ QUANTITIES = {
     "noise-dose-5db": "noise",
     "noise-dose-3db": "noise",
 }
-GATES = {"ewma": 100, "cusum": 100, "robust-z": 100, "level-shift": 100}
+GATES = {"ewma": 100, "cusum": 100, "robust-z": 100}
+BY_TIME = -1  # a gate that depends on how far rows lie apart
 # A series is counted in rows, whatever its rate: times that live data must last are none here.
 OF_SERIES = {"novelty_memory_s": 0.0, "novelty_warm_up_s": 0.0, "novelty_gate_s": 0.0}
 RATE = "rate-of-rise"
@@ -66,7 +67,8 @@ def score_series(
     score = s / (s + threshold) of the size s of the detector's statistic, and 0 where it has none. An alarm
     is a score of at least 0.5 with none in the ``gate`` rows before. The first ``train_rows`` are learned and
     score 0. Parameters: those of the detector, ``threshold``, ``gate``,
-    ``between_alarms`` (readings between false alarms, instead of a threshold), ``confidence`` of a
+    ``between_alarms`` (readings, of ``level-shift`` blocks, between false alarms, instead of a threshold),
+    ``confidence`` of a
     rate of rise (the end of its interval nearer to 0 is judged), and of the point: low, high, resolution,
     interval_s, sentinels. Raises ConfigError for an unknown detector or parameter, or a threshold missing.
     """
@@ -76,7 +78,7 @@ def score_series(
         score = np.where(np.isinf(size), 1.0, size / (size + call.threshold))
     score = np.where(np.isnan(size), 0.0, score)
     score[:train_rows] = 0.0
-    return score, _gated(score >= 0.5, call.gate)
+    return score, _gated(score >= 0.5, _shift_gate(ts_ns, call) if call.gate < 0 else call.gate)
 
 
 def _statistic(name: str, ts_ns: I8, values: F8, call: _Call) -> F8:
@@ -99,6 +101,14 @@ def _statistic(name: str, ts_ns: I8, values: F8, call: _Call) -> F8:
         bound = np.abs(column) - NormalDist().inv_cdf(call.confidence) * table[:, index("rate-error")]
         return np.sign(column) * np.maximum(bound, 0.0)
     return column
+
+
+def _shift_gate(ts_ns: I8, call: _Call) -> int:
+    """Return the rows of two windows of the level shift: so long one shift is seen."""
+    if len(ts_ns) < 2:
+        return 0
+    spacing_s = float(np.median(np.diff(ts_ns))) / 1e9
+    return round(2 * call.settings.level_window_s / spacing_s) if spacing_s > 0 else 0
 
 
 def _asking(detector: int) -> LimitTable:
@@ -151,6 +161,8 @@ def _call(name: str, parameters: Mapping[str, str | float]) -> _Call:
             f"{confidence} does not fit", where="--set confidence", mend="Give a share from 0.5 to under 1."
         )
     point = _point(parameters, QUANTITIES.get(name, "value"))
+    if name == "level-shift" and "gate" not in parameters:
+        gate = BY_TIME
     return _Call(settings, point, threshold, int(gate), confidence)
 
 

@@ -46,6 +46,15 @@ def test_the_listed_rates_come_again(name, wanted):
     assert 0.67 * wanted < 60 * steps / alarms < 1.5 * wanted
 
 
+def test_the_level_shift_of_a_series_keeps_its_rate():
+    """Scored from a file, a shift counts once, and false ones come once in so many blocks."""
+    n, block = 60_000, 10
+    noise = np.random.default_rng(5).normal(0, 1, n)
+    given = {"between_alarms": 100.0, "level_window_s": 24.0 * block}
+    _, alarm = score_series("level-shift", 1_000_000_000 * np.arange(1, n + 1), noise, given)
+    assert n / block / 100 / 2 < alarm.sum() < n / block / 100 * 1.5
+
+
 def test_published_run_lengths():
     """Two-sided, slack 0.5: 168 readings at 4, 465 at 5; z: 370 at 3 (Montgomery's textbook; unverified)."""
     assert run_length.cusum(4.0) == pytest.approx(168, rel=0.01)

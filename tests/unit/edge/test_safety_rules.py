@@ -24,7 +24,7 @@ from minewatch_edge.errors import EdgeConfigError
 from minewatch_edge.safety import globs
 from minewatch_edge.safety.judge import Transition, judges
 from minewatch_edge.safety.making import explain
-from minewatch_edge.safety.rule import Place, Rule
+from minewatch_edge.safety.rule import JUDGED, WHY_NOT, Place, Rule
 from minewatch_edge.safety.rule_file import load
 from minewatch_edge.safety.statistics import Rise
 from minewatch_edge.sparkplug.births import PointBirth
@@ -207,3 +207,8 @@ def test_a_rate_beyond_all_numbers_is_a_finite_one() -> None:
     rates = [rise.rate(-1.7e308 if second < 60 else 1.7e308, second * S) for second in range(70)]
     assert max(r for r in rates if r == r) > 1e300
     assert all(math.isfinite(r) for r in rates if r == r)
+
+
+def test_every_detector_of_the_service_is_known_to_the_gateway():
+    """A pack that the service takes is never refused here: each detector is judged, or it is said why not."""
+    assert {*JUDGED, *WHY_NOT} == set(IDS)

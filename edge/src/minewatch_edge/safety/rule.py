@@ -35,6 +35,8 @@ WHY_NOT = {
         "a gateway is looked at from outside, by the service",
     ),
     **dict.fromkeys(("ambient", "above-ambient", "novelty", "forecast", "wear", "frozen", "leap"), _LEARNED),
+    **dict.fromkeys(("robust-z", "level-shift"), _LEARNED),
+    "rate-error": "how sure a rate is, is judged at the service",
 }
 COUNTS = "it counts readings, or weighs their uncertainty, as only the service does"
 

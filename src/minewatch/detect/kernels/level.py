@@ -20,11 +20,10 @@ LEVEL = np.dtype(
         ("point", "i8"),
         ("block_ns", "i8"),
         ("slot", "i8"),  # the block of the newest reading
-        ("first", "f8"),  # the first reading: what is kept is kept less this
         ("sum", "f8"),  # of this block
         ("count", "f8"),
         ("shift", "f8"),  # of the blocks before this one
-        ("mean", "f4", (2 * BLOCKS,)),  # a ring of blocks, NaN where nothing was measured
+        ("mean", "f8", (2 * BLOCKS,)),  # a ring of blocks, NaN where nothing was measured
     ]
 )
 
@@ -77,7 +76,6 @@ def level_shift(row: Row, x: float, t: int, floor: float) -> float:
     slot = t // row["block_ns"]
     last = row["slot"]
     if last == NONE:
-        row["first"] = x
         row["slot"] = slot
     elif slot < last:
         return np.nan
@@ -89,6 +87,6 @@ def level_shift(row: Row, x: float, t: int, floor: float) -> float:
         row["sum"] = 0.0
         row["count"] = 0.0
         row["shift"] = shift_of(row, slot, floor)
-    row["sum"] += x - row["first"]
+    row["sum"] += x
     row["count"] += 1.0
     return float(row["shift"])
