@@ -75,26 +75,76 @@ def test_a_clock_further_behind_is_judged_without():
     assert PARTIAL._value.get() >= before + 90
 
 
-def test_a_gateway_that_falls_silent_holds_rows_up_once():
-    """Rows wait for a silent gateway no longer than ``wait_s``; then all that waited are judged."""
-    company = _company(wait_s=30)
-    seconds = [_second(k) for k in range(100)] + [_second(k, points=(AIR,)) for k in range(100, 200)]
+def _ages(company, seconds):
+    """Return how far the newest row lies behind, after each second; every row in between was judged."""
     judged, held = [], []
     for k, batch in enumerate(seconds):
         judged += [int(t) for e in company.take(batch)[1] for t in e.ts_ns]
         held.append(k - (max(judged, default=START) - START) / S)
-    assert judged == [START + k * S for k in range(len(judged))]
-    assert max(held[5:100]) <= 3
-    assert max(held) <= 31
+    assert set(np.diff(judged).tolist()) == {S}
+    return held
+
+
+@pytest.mark.parametrize("behind", [0, 20])
+def test_a_gateway_that_falls_silent_holds_nothing_up(behind):
+    """Rows of the zone come as before when one of its gateways is destroyed, in the end without its lag."""
+    seconds = [_second(k, behind) for k in range(100)]
+    seconds += [_second(k, points=(AIR,)) for k in range(100, 400)]
+    held = _ages(_company(wait_s=30), seconds)
+    assert max(held[behind + 5 :]) <= behind + 3
     assert max(held[140:]) <= 3
 
 
-def test_a_meter_that_speaks_when_it_likes_keeps_no_row_waiting():
-    """Where a point gives no interval its silence means nothing: rows come with the grace."""
-    company = _company(_zone(0.0))
-    seconds = [_second(0), *(_second(k, points=(AIR,)) for k in range(1, 60))]
-    judged = [int(t) for batch in seconds for e in company.take(batch)[1] for t in e.ts_ns]
-    assert (max(judged) - START) / S >= 59 - 3
+@pytest.mark.parametrize("every", [10, 60, 130])
+def test_a_gateway_that_speaks_seldom_holds_nothing_up(every):
+    """A meter whose readings are good only now and then delays no row of the others."""
+    seconds = [_second(k, points=(AIR, GAS) if k % every == 0 else (AIR,)) for k in range(300)]
+    assert max(_ages(_company(), seconds)) <= 3
+
+
+def test_a_clock_that_was_ahead_and_is_gone_stops_nobody():
+    """A gateway an hour ahead falls silent: the others are judged within the wait, nothing piles up."""
+    company = _company([*_zone(), replace(_zone()[GAS], place="s/mm2/ch4", device="mm2", gateway="a")])
+    ages = []
+    for k in range(600):
+        batch = _second(k, -3600 if 100 <= k < 160 else 0, (AIR, GAS) if k < 160 else (AIR,))
+        batch = ReadingBatch.join([batch, ReadingBatch.of([2], [START + k * S], [0.3])])
+        rows = [int(t) for e in company.take(batch)[1] for t in e.ts_ns]
+        ages.append(k - (max(rows, default=0) - START) / S)
+    assert max(ages[5:100]) <= 3
+    assert max(ages[320:]) <= 3
+    waiting = [array for name, array in company.state().items() if name.endswith("ts")]
+    assert max(map(len, waiting)) < 1000
+
+
+def test_a_sensor_that_moves_to_another_gateway_begins_anew():
+    """Live and from a snapshot: no group takes over the clocks of other gateways."""
+    every = _zone()
+    moved = [every[AIR], replace(every[GAS], gateway="a")]
+    company = _company(every)
+    _play(company, (_second(k, 20) for k in range(200)))
+    other = _company(moved)
+    other.restore(parcel.unpack(parcel.pack(company.state()), KINDS))
+    company.set_points(moved)
+    told = [_play(each, (_second(k) for k in range(200, LOST + 200))) for each in (company, other)]
+    assert told[0] == told[1]
+    assert [at for at, value in told[0] if value >= 1]
+
+
+def test_a_fast_clock_elsewhere_delays_no_zone():
+    """Rows of a zone come as ever while a gateway of another zone is ahead, or speaks once a minute."""
+    far = replace(_zone()[GAS], place="s/far/ch4", device="far", gateway="c", zone="far")
+    beside = replace(_zone()[AIR], place="s/far/v", device="far-an", gateway="c", zone="far")
+    company, judged, ages = _company([*_zone(), far, beside]), [], []
+    for k in range(200):
+        batch = _second(k)
+        if k % 60 == 0:
+            batch = ReadingBatch.join(
+                [batch, ReadingBatch.of([2, 3], [START + (k + 59) * S] * 2, [0.3, 1.6])]
+            )
+        judged += [int(t) for e in company.take(batch)[1] if e.place == "s/face" for t in e.ts_ns]
+        ages.append(k - (max(judged, default=START) - START) / S)
+    assert max(ages) <= 3
 
 
 @pytest.mark.parametrize("back", [90, 1000])
@@ -103,11 +153,11 @@ def test_a_clock_that_is_set_back_blinds_for_the_wait_at_most(back):
     company = _company()
     told = _play(company, (_second(k, back if k >= 100 else 0) for k in range(LOST + 400)))
     after = [at for at, _ in told if at > 100]
+    judged = [int(t) for e in company.take(_second(LOST + 400, back))[1] for t in e.ts_ns]
+    assert (max(judged) - START) / S >= LOST + 400 - back - 5
     if back < 120:
         assert min(after) < 100 + back + 10
         assert [at for at, value in told if value >= 1 and at < LOST + 20]
-    judged = [int(t) for e in company.take(_second(LOST + 400, back))[1] for t in e.ts_ns]
-    assert (max(judged) - START) / S >= LOST + 400 - back - 5 if back < 120 else LOST + 400 - 5
 
 
 def test_both_clocks_set_back_begin_anew():

@@ -24,6 +24,10 @@ from minewatch.detect.kernels.join import join_rows
 from minewatch.detect.parcel import Arrays, inside, of
 
 ROWS = Counter("minewatch_company_rows_total", "Rows of several points that were judged together.")
+AHEAD = Counter(
+    "minewatch_company_readings_ahead_total",
+    "Readings not judged with others: their gateway's clock is too far ahead.",
+)
 PARTIAL = Counter("minewatch_company_rows_partial_total", "Rows in which a sensor was missing.")
 
 ROOM = 1024  # rows that are joined at once
@@ -134,7 +138,7 @@ class Group:
         self.name, self.members, self.infos, self.drift = name, members, infos, drift
         self._hold, self._judges = hold, judges
         self._step_ns, self._grace_ns = round(settings.step_s * 1e9), round(settings.grace_s * 1e9)
-        self._pace = Pace(infos, hold, self._grace_ns, round(settings.wait_s * 1e9))
+        self._pace = Pace(infos, self._step_ns, self._grace_ns, round(settings.wait_s * 1e9))
         self._detectors = tuple(dict.fromkeys(turn.detector for turn in judges if turn.told))
         least = HOLE_NS if all(i.interval_s > 0 for i in infos) else UNKNOWN_HOLE_NS
         self._hole_ns = max(least, 2 * int(hold.max()))  # three of the longest interval
@@ -176,8 +180,11 @@ class Group:
             self._last_ns[back] = 0
             kept = ~back[slot] | (ts <= newest[slot])
             slot, ts, value = slot[kept], ts[kept], value[kept]
-            if self._pace.latest_ns < self._tick[0] - RESET_NS:
-                self._tick[0] = 0
+        if self._pace.latest_ns < self._tick[0] - RESET_NS:  # set back, or the clock that led is away
+            self._tick[0] = 0
+        if len(ahead := np.flatnonzero(ts > self._pace.bound_ns)):
+            AHEAD.inc(len(ahead))
+            slot, ts, value = (np.delete(part, ahead) for part in (slot, ts, value))
         horizon = self._pace.horizon_ns
         if self._tick[0] > horizon:
             self._waiting = [(slot, ts, value)]
@@ -209,7 +216,7 @@ class Group:
     @property
     def digest(self) -> str:
         """What the state of the group is worth only with: the same sensors, the same models."""
-        sensors = [(i.place, i.quantity, i.unit, i.resolution, i.interval_s) for i in self.infos]
+        sensors = [(i.place, i.gateway, i.quantity, i.unit, i.resolution, i.interval_s) for i in self.infos]
         models = [getattr(turn.judge, "digest", "") for turn in self._judges]
         return hashlib.sha256(repr((sensors, models)).encode()).hexdigest()[:16]
 

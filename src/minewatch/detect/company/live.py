@@ -36,7 +36,6 @@ from minewatch.detect.company.learner import Learner
 from minewatch.detect.company.mixture import Mixture
 from minewatch.detect.company.model import LOGISTIC, Model, read
 from minewatch.detect.company.neighbours import AirflowGas, Neighbours, Sensor
-from minewatch.detect.company.pace import RESET_NS
 from minewatch.detect.company.seats import Seats
 from minewatch.detect.company.settings import CompanySettings, MixtureMember, ModelInForce
 from minewatch.detect.judge import Statistics
@@ -141,7 +140,7 @@ class Company:
         self._buffered += len(batch)
         newest = int(batch.ts_ns.max())  # of good ones only: a clock that is wrong must not stop the others
         step_ns = self.settings.step_s * 1e9
-        if self._done_ns - RESET_NS < newest < self._done_ns + step_ns and self._buffered < MOST_BUFFERED:
+        if abs(newest - self._done_ns) < step_ns and self._buffered < MOST_BUFFERED:
             return NOTHING, []  # no row can have become due: rows are paid for by the tick, not by the batch
         self._done_ns = newest
         found: list[ScoreBatch] = []

@@ -69,7 +69,7 @@ class CompanySettings(BaseModel):
         default=120.0,
         ge=0,
         le=3600,
-        description="How long a row waits for a gateway whose clock is behind that of another, in seconds.",
+        description="How long a row waits at most for a gateway whose clock is behind another, in seconds.",
     )
     most_groups: int = Field(
         default=500, ge=0, description="Devices and zones judged together; more are counted and left out."
