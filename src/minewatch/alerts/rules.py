@@ -83,6 +83,9 @@ class RuleSet:
     _known: dict[tuple[PointInfo, int | None], _AtPoint] = field(
         default_factory=dict, repr=False, compare=False
     )
+    _by_quantity: dict[tuple[str, int | None], Sequence[Rule]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def bind(
         self, points: Mapping[int, PointInfo], *, on: date | None = None
@@ -103,12 +106,7 @@ class RuleSet:
     def _about(self, point: PointInfo, detector: int | None = None) -> _AtPoint:
         known = self._known.get((point, detector))
         if known is None:
-            mine = [
-                r
-                for r in self.rules
-                if (r.detector_id < OUTSIDE if detector is None else r.detector_id == detector)
-            ]
-            about = [rule for rule in mine if rule.concerns(point)]
+            about = [rule for rule in self._asked(point.quantity, detector) if rule.concerns(point)]
             rules = [rule for rule in about if rule.applies(point)]
             keys = [key_of(rule.id, point.place) for rule in rules]
             rows = [_row(key, rule, point) for key, rule in zip(keys, rules, strict=True)]
@@ -121,6 +119,18 @@ class RuleSet:
                 any(rule.lacks_interval(point) for rule in about),
             )
         return known
+
+    def _asked(self, quantity: str, detector: int | None) -> Sequence[Rule]:
+        """Return the rules that may concern a quantity: of a subject's detector, or of the walk's."""
+        found = self._by_quantity.get((quantity, detector))
+        if found is None:
+            found = self._by_quantity[quantity, detector] = [
+                rule
+                for rule in self.rules
+                if rule.quantity in (EVERY, quantity)
+                and (rule.detector_id < OUTSIDE if detector is None else rule.detector_id == detector)
+            ]
+        return found
 
     def unwatched(self, points: Mapping[int, PointInfo]) -> Unwatched:
         """Return what rules cannot watch: points in another unit, points without an interval."""
@@ -136,7 +146,7 @@ def _table(index: Sequence[int], said: Sequence[_AtPoint]) -> tuple[LimitTable, 
     for each in said:
         bindings.update(each.bindings)
     # as bytes: joining arrays of rows, numpy compares the columns of each with those of the next
-    rows = np.frombuffer(b"".join(each.rows.data for each in said), ROW)
+    rows = np.frombuffer(b"".join([each.rows.tobytes() for each in said]), ROW)
     if len(bindings) != len(rows):
         raise _shared_place(said)
     counts = [len(each.rows) for each in said]

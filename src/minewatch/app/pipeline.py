@@ -154,9 +154,10 @@ class Pipeline:
         bound = first if points[0][0] >= first else 0  # a point described anew is bound with all others
         everything = dict(enumerate(self.points.infos))
         table = self.book.bind(self.rules, everything, first=bound)
-        others = self.book.bind_subjects(self.rules, self.outside.subjects)
-        self.outside.set_limits(others)
-        self.history.outside.set_limits(others)
+        subjects = self.outside.subjects
+        others = self.book.bind_subjects(self.rules, subjects)
+        self.outside.set_limits(others, subjects)
+        self.history.outside.set_limits(others, subjects)
         unwatched = self.rules.unwatched(dict(points) if bound else everything)
         self._unwatched = self._unwatched + unwatched if bound else unwatched
         problems = self._unwatched.lines()

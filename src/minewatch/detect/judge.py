@@ -6,6 +6,7 @@ or at a model gives rows of a statistic instead, each with words; here they meet
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -60,11 +61,11 @@ class Judge:
         self._limit = limits.rows_of(table, range(len(subjects)), {s.detector for s in subjects})
         self._heard = np.zeros(len(self._limit), np.int64)
         self._lead = np.full(len(self._limit), NOBODY)
-        edges = np.searchsorted(self._limit["point"], np.arange(len(subjects) + 1))
+        edges = np.searchsorted(self._limit["point"], np.arange(len(subjects) + 1)).tolist()
         self._of = {
-            (s.detector, s.about.place): slice(int(edges[i]), int(edges[i + 1]))
-            for i, s in enumerate(subjects)
-            if edges[i] < edges[i + 1]
+            (s.detector, s.about.place): slice(begin, end)
+            for s, (begin, end) in zip(subjects, itertools.pairwise(edges), strict=True)
+            if begin < end
         }
         self._go_on(old, heard, lead)
 

@@ -42,9 +42,9 @@ class Outside:
         self.trust.set_points(points)
         self.gateways.set_points(points)
 
-    def set_limits(self, table: LimitTable) -> None:
-        """Judge the subjects by these limits from now on."""
-        self.judge.set_limits(table, self.subjects)
+    def set_limits(self, table: LimitTable, subjects: Sequence[Subject]) -> None:
+        """Judge the subjects by these limits, which were bound to them, from now on."""
+        self.judge.set_limits(table, subjects)
 
     def step(
         self, batch: ReadingBatch, trials: Sequence[TrialChange] = ()

@@ -40,7 +40,6 @@ def _bound(mine: Pipeline) -> dict[str, Any]:
         "unwatched": set(mine.rule_problems),
         "groups": sorted(mine.outside.company.groups),
         "subjects": {(s.detector, s.about.place) for s in mine.outside.subjects},
-        "member": mine.outside.company._seats.taken.tolist(),
     }
 
 
