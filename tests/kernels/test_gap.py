@@ -13,7 +13,7 @@ from oracles import gap as oracle
 
 def _run(ticks, heard, *, threshold=30.0, on_delay=0, comparison=0):
     limit = np.zeros(1, LIMIT)
-    limit[0] = (7, 0, 10, comparison, 0, threshold, 0.0, on_delay, 0, NONE, 1, 1, 0, 0.0, 0)
+    limit[0] = (7, 0, 10, comparison, 0, threshold, 0.0, on_delay, 0, NONE, 1, 1, 0, 255, 0.0, 0)
     point = np.zeros(1, POINT)
     point["track"]["heard_ns"] = heard
     out = np.zeros(4, TRANSITION)
