@@ -21,7 +21,7 @@ def _run(ticks, heard, *, threshold=30.0, on_delay=0, comparison=0):
     for now in ticks:
         done, n = sweep(point, limit, np.zeros(1, np.int64), 0, now, out)
         assert done == 1
-        found += [tuple(row)[1:] for row in out[:n].tolist()]
+        found += [tuple(row)[1:5] for row in out[:n].tolist()]
     return found
 
 

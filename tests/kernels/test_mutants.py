@@ -175,7 +175,7 @@ def _quality(kernel):
             "limits",
             _limits,
             ("beyond", "enough", "judge", "note", "in_force", "hand_over", "enter", "era_of", "judge_rows"),
-            ("since > t: edge", "limit['of'] > 1: edge"),
+            ("since > t: edge", "limit['of'] > 1: edge", "heard_ns[0]: index"),
         ),  # the same either way
         ("quality", _quality, (), ()),
     ],

@@ -99,8 +99,8 @@ class Judge:
             return limits.transitions([], self._eras), tuple(newer)
         found = np.concatenate(parts)
         order = np.argsort(found["ts_ns"], kind="stable")
-        said = tuple(why[i] for i in order.tolist())
-        return limits.transitions([found[order]], self._eras, said), tuple(newer)
+        words = tuple(why[i] for i in order.tolist())
+        return limits.transitions([found[order]], self._eras, words), tuple(newer)
 
     def _led(self, mine: slice, rows: Statistics, lead: Callable[[int], int], out: Rows) -> list[NewReason]:
         """Return the newer reasons of a subject, by its last row that says something."""
