@@ -226,7 +226,7 @@ class AlertBook:
 
     def resume_places(self, standing: Iterable[PlaceEvidence], now_ns: int) -> list[AlertEvent]:
         """Go on after a start, with the evidence of places that stands."""
-        return [event for place in standing for event in self._evidence.take(place, now_ns)]
+        return self._evidence.resume(standing, now_ns)
 
     def standing(self) -> list[str]:
         """Return the places at which an alert stands."""
@@ -281,6 +281,10 @@ class AlertBook:
         """Raise what only the passing of time raises: gateways whose grace is over."""
         events = [self._judge(key, gateway, now_ns) for key, gateway in self._gateways.items()]
         return [event for event in events if event is not None] + self._words.tick(now_ns)
+
+    def say_what_waits(self, now_ns: int) -> list[AlertEvent]:
+        """Say at once the words that wait for their turn: after a restart nobody would know them."""
+        return self._words.tick(now_ns, at_once=True)
 
     def command(self, command: Command, now_ns: int) -> AlertEvent:
         """Do what a person asks and return the event.

@@ -7,7 +7,7 @@ the place that stands says so, too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -97,21 +97,31 @@ class Places:
             events = self._words.know(slot, Part.FOUND, why, found.ts_ns, now_ns)
         else:
             events = self._changed(found, why, now_ns)
+        place = (found.site, found.zone)
         if found.active:
-            self._standing[(found.site, found.zone)] = why
-        elif self._standing.pop((found.site, found.zone), None) is None:
-            return events
-        for other in self._others(found):
-            events += self._words.know(other, Part.PLACE, why, found.ts_ns, now_ns)
+            self._standing[place] = why
+        else:
+            self._standing.pop(place, None)
+        for other in [slot for slot, at in self._others() if at == place]:
+            if found.active or self._words.says(other, Part.PLACE):  # its end is news to who knew of it
+                events += self._words.know(other, Part.PLACE, why, found.ts_ns, now_ns)
         return events
 
-    def _others(self, found: PlaceEvidence) -> list[Slot]:
+    def resume(self, standing: Iterable[PlaceEvidence], now_ns: int) -> list[AlertEvent]:
+        """Go on after a start with the evidence that stands; no alert keeps words of what stands no more."""
+        events = [event for found in standing for event in self.take(found, now_ns)]
+        for slot, place in self._others():
+            said = self._words.said(slot, Part.PLACE)
+            if said is not None and place not in self._standing and not _says_over(said):
+                events += self._words.know(slot, Part.PLACE, None, now_ns, now_ns)
+        return events
+
+    def _others(self) -> list[tuple[Slot, tuple[str, str]]]:
+        """Return the live alerts that are no evidence themselves, each with its place."""
         return [
-            slot
+            (slot, (alert.site, alert.zone.partition("/")[0]))
             for slot, alert in self._shelf.in_order()
-            if (alert.site, alert.zone.partition("/")[0]) == (found.site, found.zone)
-            and alert.rule != RULE_ID
-            and not alert.retrospective
+            if alert.rule != RULE_ID and not alert.retrospective
         ]
 
     def _changed(self, found: PlaceEvidence, why: Text, now_ns: int) -> list[AlertEvent]:
@@ -187,6 +197,10 @@ class Places:
 def _over(found: PlaceEvidence) -> Text:
     lasted = found.ts_ns - found.since_ns
     return Text(*(getattr(OVER, one).format(d=duration(lasted, one)) for one in LANGUAGES))
+
+
+def _says_over(said: Text) -> bool:
+    return said.en.startswith(OVER.en.partition("{")[0])
 
 
 def _cleared(found: PlaceEvidence, why: Text, old: Alert) -> Alert:

@@ -203,8 +203,10 @@ class Core:
             self._push(Push(self.clock.now_ns(), state=self.state()))
         if steady >= self._next_snapshot:
             self._next_snapshot = steady + int(settings.snapshot_interval_s * SECOND)
+            now = self._now()
+            self._tell(self.pipeline.settle(now))
             if self.pipeline.settled:  # else the older state finds again what the journal has not taken
-                self._saver.start(self.clock.now_ns())
+                self._saver.start(now)
 
     def _flush(self, steady: int) -> None:
         """Write what waits. A store that refuses slowly is asked rarely: alerts come before it."""
@@ -219,6 +221,7 @@ class Core:
         self._questions.put(None)
         self._asker.join(5)
         if whole:
+            self._tell(self.pipeline.settle(self.clock.now_ns()))
             self._acknowledge(self.pipeline.flush())
             self.pipeline.rejects.flush(self.clock.now_ns())
             if self.pipeline.settled:

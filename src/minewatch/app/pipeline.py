@@ -302,6 +302,10 @@ class Pipeline:
         """Whether the journal holds every event: only then may detector state be kept that caused them."""
         return not self._unrecorded
 
+    def settle(self, now_ns: int) -> tuple[AlertEvent, ...]:
+        """Write what the journal lacks before detector state is kept, words that wait among it."""
+        return self._record(self.book.say_what_waits(now_ns))
+
     def _record(self, events: Sequence[AlertEvent]) -> tuple[AlertEvent, ...]:
         """Write events to the journal, first those it refused; only what is written is told to anyone."""
         if not events and not self._unrecorded:

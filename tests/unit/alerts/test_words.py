@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -94,3 +95,85 @@ def test_a_newer_reason_of_a_limit_that_stands_goes_first() -> None:
     assert [row.alert.now.en[:9] for row in made.tick(T0 + 91 * S)] == ["mm3 leads"]
     made.apply(moved((False, 100, 0.2)), T0 + 100 * S)
     assert leads("mm4", 110) == []
+
+
+def hurried() -> tuple[MemoryRecords, AlertBook]:
+    """Return a journal and its book, in which the air that is back after 35 s waits for its turn."""
+    records = MemoryRecords()
+    made = book(records)
+    for step in STEPS[:3]:
+        records.append(step(made))
+    told = made.apply(moved(), T0 + 95 * S, places=[air(95, active=False)])
+    assert [event.alert.rule for event in told] == ["gas-without-air"]
+    records.append(told)
+    return records, made
+
+
+def said(records: MemoryRecords) -> str:
+    """Return what the journal says last of the limit."""
+    alerts = records.alerts(AlertQuery(limit=9))[0]
+    return next(alert.now.en for alert in alerts if alert.rule == "methane-high")
+
+
+def test_a_word_that_waits_is_said_before_a_stop() -> None:
+    """Stopped five seconds after the last row, the journal has the newer word; a start changes nothing."""
+    records, made = hurried()
+    assert said(records).startswith("the air at")
+    records.append(made.say_what_waits(T0 + 96 * S))
+    assert said(records).startswith("the air is back after 35 s; reaches 3 % CH4 in 12 min")
+    assert made.say_what_waits(T0 + 96 * S) == []
+    begun = book(records)
+    assert begun.resume_places((), T0 + 97 * S) + begun.tick(T0 + 120 * S) == []
+
+
+def test_a_word_that_waits_when_it_is_killed_is_read_back() -> None:
+    """The end of the evidence, found again in what the store holds, is told though its alert is over."""
+    records, _ = hurried()
+    made = book(records)
+    made.apply(moved(), T0 + 97 * S, places=[air(95, active=False)])
+    made.resume_places((), T0 + 98 * S)
+    records.append(made.tick(T0 + 101 * S))
+    assert said(records).startswith("the air is back after 35 s; reaches")
+
+
+def test_no_alert_keeps_the_evidence_of_a_place_that_stands_no_more() -> None:
+    """Where nothing tells how it ended, it is taken back at the start, and the other words stay."""
+    records, _ = hurried()
+    made = book(records)
+    records.append(made.resume_places((), T0 + 120 * S))
+    assert said(records).startswith("reaches 3 % CH4 in 12 min")
+    assert "borne out by" in said(records)
+
+
+def test_evidence_that_stands_is_kept_over_a_start() -> None:
+    """Before its signs are known again nothing is taken back: its alert stands."""
+    records = MemoryRecords()
+    made = book(records)
+    for step in STEPS[:3]:
+        records.append(step(made))
+    made = book(records)
+    assert made.resume_places((), T0 + 120 * S) == []
+    assert said(records).startswith("the air at")
+
+
+def of_before(records: MemoryRecords) -> AlertBook:
+    """Return a book that goes on from alerts whose parts nobody knows, as after the migration."""
+    made = AlertBook(records=records)
+    made.bind(RuleSet((rule(),)), POINTS)
+    made.restore(replace(alert, words=()) for alert in records.alerts(AlertQuery(limit=9))[0])
+    return made
+
+
+def test_words_of_before_the_parts_stand_until_the_first_newer_one() -> None:
+    """An outlook that is over takes them back, a newer word takes their place."""
+    records = MemoryRecords()
+    made = book(records)
+    for step in STEPS[:3]:
+        records.append(step(made))
+    assert "reaches 3 % CH4 in 12 min" in said(records)
+    made = of_before(records)
+    assert made.tick(T0 + 110 * S) == []
+    assert [event.alert.now.en for event in outlook(120, float("inf"))(made)] == [""]
+    made = of_before(records)
+    told = made.apply(moved(), T0 + 120 * S, places=[air(120, active=False)])
+    assert [event.alert.now.en for event in told] == ["", "the air is back after 1 min"]

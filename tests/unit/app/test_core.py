@@ -11,12 +11,23 @@ from typing import Any
 import numpy as np
 import pytest
 
+from minewatch.alerts.rule import key_of
 from minewatch.alerts.settings import AlertSettings
 from minewatch.app.core import Core
 from minewatch.app.link import Frame, Link, pack, pack_readings, read
 from minewatch.app.pipeline import Pipeline
 from minewatch.config import Config, CoreSettings
-from minewatch.contracts import AlertEvent, Announce, Deliveries, PointInfo, ReadingBatch, Watermark, Written
+from minewatch.contracts import (
+    AlertEvent,
+    Announce,
+    Deliveries,
+    NewReason,
+    PointInfo,
+    ReadingBatch,
+    Text,
+    Watermark,
+    Written,
+)
 from minewatch.errors import NotFound, StoreBusy
 from minewatch.testing import FakeClock, MemoryTelemetry
 from unit.app.a_mine import HOUR, T0, Refusing, S, gateway, meter, pipeline
@@ -307,3 +318,36 @@ def test_a_store_that_refuses_slowly_is_asked_rarely(tmp_path: Path) -> None:
         two_minutes_pass,
     )
     assert 2 <= telemetry.asked <= 5
+
+
+@pytest.mark.parametrize("stopped", [True, False], ids=["stop", "snapshot"])
+def test_a_word_that_waits_is_in_the_journal_before_the_state_is_kept(
+    tmp_path: Path, *, stopped: bool
+) -> None:
+    """Neither a stop nor a snapshot keeps state beside which a word of an alert is not written."""
+    bench = Bench(tmp_path, pipeline())
+    bench.mine.register([meter("a")], T0)
+    bench.mine.take(ReadingBatch.of([0], [T0], [1.5]), T0)
+    bench.clock.advance(5)
+
+    def knows() -> bool:
+        now = bench.clock.now_ns()
+        key = key_of("high", meter("a").place)
+        reasons = [NewReason(key, now + n, Text(f"{n}", f"{n}", f"{n}")) for n in (1, 2)]
+        bench.mine._record(bench.mine.book.explain(reasons, now))
+        assert words() == ["", "1"]
+        return True
+
+    def words() -> list[str]:
+        return [event.alert.now.en for event in bench.mine.records.events()]
+
+    def five_seconds_pass() -> bool:
+        bench.clock.advance(5.5)
+        return True
+
+    def written() -> bool:
+        return words() == ["", "1", "2"]
+
+    bench.run(knows, *(() if stopped else (five_seconds_pass, written)))
+    assert written()
+    assert (bench.config.data / "state.bin").exists()
