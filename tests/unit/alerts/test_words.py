@@ -177,3 +177,19 @@ def test_words_of_before_the_parts_stand_until_the_first_newer_one() -> None:
     made = of_before(records)
     told = made.apply(moved(), T0 + 120 * S, places=[air(120, active=False)])
     assert [event.alert.now.en for event in told] == ["", "the air is back after 1 min"]
+
+
+def test_an_alert_of_before_that_calls_says_no_longer_that_its_call_waits() -> None:
+    """What was said of the call goes in the row of the call, though nobody knows which part it was."""
+    records = MemoryRecords()
+    made = book(records)
+    records.append(made.apply(moved((True, 50, 1.5)), T0 + 50 * S))
+    alert = records.alerts(AlertQuery(limit=9))[0][0]
+    made = AlertBook(records=records)
+    made.bind(RuleSet((rule(),)), POINTS)
+    waits = Text("күтеді", "ждёт", "the call waits")
+    made.restore([replace(alert, words=(), paged=False, now=waits, now_ns=alert.changed_ns)])
+    called = made.resume_trials((), T0 + 60 * S)
+    assert [(event.event.value, event.alert.paged, event.alert.now.en) for event in called] == [
+        ("escalated", True, "")
+    ]
