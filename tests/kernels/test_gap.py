@@ -13,7 +13,7 @@ from oracles import gap as oracle
 
 def _run(ticks, heard, *, threshold=30.0, on_delay=0, comparison=0):
     limit = np.zeros(1, LIMIT)
-    limit[0] = (7, 0, 10, comparison, 0, threshold, 0.0, on_delay, 0, NONE, 1, 1, 0, 255, 0.0, 0)
+    limit[0] = (7, 0, 10, comparison, 0, threshold, 0.0, on_delay, 0, NONE, 1, 1, 0, 0.0, 0)
     point = np.zeros(1, POINT)
     point["track"]["heard_ns"] = heard
     out = np.zeros(4, TRANSITION)
@@ -21,7 +21,7 @@ def _run(ticks, heard, *, threshold=30.0, on_delay=0, comparison=0):
     for now in ticks:
         done, n = sweep(point, limit, np.zeros(1, np.int64), 0, now, out)
         assert done == 1
-        found += [tuple(row)[1:5] for row in out[:n].tolist()]
+        found += [tuple(row)[1:] for row in out[:n].tolist()]
     return found
 
 

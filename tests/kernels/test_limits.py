@@ -15,24 +15,7 @@ from oracles import limits as oracle
 
 def _machine(comparison=0, threshold=1.0, deadband=0.0, on_delay=0, off_delay=0, need=1, of=1):
     limit = np.zeros(2, LIMIT)
-    limit[1] = (
-        7,
-        0,
-        0,
-        comparison,
-        0,
-        threshold,
-        deadband,
-        on_delay,
-        off_delay,
-        NONE,
-        need,
-        of,
-        0,
-        255,
-        0.0,
-        0,
-    )
+    limit[1] = (7, 0, 0, comparison, 0, threshold, deadband, on_delay, off_delay, NONE, need, of, 0, 0.0, 0)
     return limit
 
 
@@ -97,47 +80,14 @@ def test_rows_of_two_limits_with_holes(data, comparison, delay, count):
     heard, found, cut = np.zeros(2, np.int64), [], len(times) // 2
     for part in (slice(0, cut), slice(cut, None)):
         out = np.zeros(2 * len(times[part]), TRANSITION)
-        made = kernel.judge_rows(limits, heard, times[part], values[part], 20 * S, np.zeros(0, np.int64), out)
+        made = kernel.judge_rows(limits, heard, times[part], values[part], 20 * S, out)
         found += out[:made].tolist()
     for key, threshold in ((7, 1.0), (8, -3.5)):
         wanted = oracle.transitions(
             times.tolist(), values.tolist(), comparison=comparison, threshold=threshold, deadband=0.06,
             on_delay=delay, off_delay=delay, need=count[0], of=count[1], hole=20 * S,
         )  # fmt: skip
-        assert [row[1:5] for row in found if row[0] == key] == wanted
-
-
-VERSIONS = (  # from which second on, comparison, threshold, deadband, on-delay, off-delay, need, of
-    (None, 0, 1.0, 0.06, 0, 3, 1, 1), (30, 1, 0.9, 0.1, 2, 0, 1, 1), (70, 0, 1.1, 0.0, 0, 0, 2, 3),
-    (100, 0, 0.5, 0.2, 5, 5, 2, 3),
-)  # fmt: skip
-
-
-@examples
-@given(series(), st.integers(1, 4), st.integers(0, 3), st.booleans())
-def test_versions_of_a_limit(data, first, skipped, ends):
-    """Rows of a subject whose limit changes at some dates, in two calls, agree with plain Python."""
-    times, values = np.maximum.accumulate(np.array(data[0], np.int64)), np.array(data[1])
-    begin = int(times[0]) if len(times) else START
-    chosen = [v for k, v in enumerate(VERSIONS[first - 1 :]) if k != skipped] or [VERSIONS[0]]
-    starts = [NONE if v[0] is None else begin + v[0] * S for v in chosen]
-    dates = np.array(sorted({*starts, *([begin + 200 * S] if ends else [])} - {NONE}), np.int64)
-    limits = np.concatenate([_machine(*v[1:4], v[4] * S, v[5] * S, *v[6:])[1:] for v in chosen])
-    limits["begins"] = np.searchsorted(dates, starts, side="right")
-    limits["ends"] = [*limits["begins"][1:], len(dates) if ends else 255]
-    names = ("comparison", "threshold", "deadband", "on_delay", "off_delay", "need", "of")
-    said = [dict(zip(names, (*v[1:4], v[4] * S, v[5] * S, *v[6:]), strict=True)) for v in chosen]
-    versions = list(zip([-math.inf if s == NONE else s for s in starts], said, strict=True))
-    versions += [(begin + 200 * S, None)] if ends else []
-    heard, found, cut = np.zeros(len(limits), np.int64), [], len(times) // 2
-    for part in (slice(0, cut), slice(cut, None)):
-        out = np.zeros(len(limits) * len(times[part]), TRANSITION)
-        made = kernel.judge_rows(limits, heard, times[part], values[part], 20 * S, dates, out)
-        found += out[:made].tolist()
-    wanted = oracle.of_versions(times.tolist(), values.tolist(), versions, hole=20 * S)
-    assert [row[1:5] for row in found] == wanted
-    for row in found:
-        assert row[5] == max(b for b in limits["begins"].tolist() if b == 0 or dates[b - 1] <= row[1])
+        assert [row[1:] for row in found if row[0] == key] == wanted
 
 
 def test_two_of_three_ignores_a_single_spike():

@@ -20,43 +20,27 @@ def transitions(
 
     With a ``hole`` what was pending before so long without a number begins anew.
     """
-    only = {"comparison": comparison, "threshold": threshold, "deadband": deadband}
-    only |= {"on_delay": on_delay, "off_delay": off_delay, "need": need, "of": of}
-    return of_versions(times, statistics, [(-math.inf, only)], hole)
-
-
-def of_versions(times, statistics, versions, hole=None):
-    """Return the transitions of a limit that is another from some times on; None: it is in force no more.
-
-    Each number is judged by the version of its time; what stands or is pending goes on under the next one.
-    """
     out = []
     active = False
     last = []
-    since = before = version = None
+    since = before = None
+    inner = threshold - deadband if comparison in (0, 1) else threshold + deadband
     for t, value in zip(times, statistics, strict=True):
         if math.isnan(value):
             continue
         if hole is not None and before is not None and t - before > hole:
             since, last = None, []
         before = t
-        old, version = version, [said for start, said in versions if start <= t][-1:]
-        if not version or version[0] is None:
-            continue
-        if old and old[0]["of"] != version[0]["of"]:
-            last = []
-        limit = version[0]
-        comparison, threshold = limit["comparison"], limit["threshold"]
-        if active:
-            threshold += -limit["deadband"] if comparison in (0, 1) else limit["deadband"]
-        last.append(_beyond(comparison, value, threshold))
-        over = sum(last[-limit["of"] :]) >= limit["need"]
-        if over == active:
+        last.append(_beyond(comparison, value, inner if active else threshold))
+        over = sum(last[-of:]) >= need
+        wants = over != active
+        delay = off_delay if active else on_delay
+        if not wants:
             since = None
             continue
         if since is None or since > t:  # time went backwards: the delay begins anew
             since = t
-        if t - since >= limit["off_delay" if active else "on_delay"]:
+        if t - since >= delay:
             active = not active
             out.append((t, since, active, value))
             since = None

@@ -197,7 +197,15 @@ class AlertBook:
             if binding is None:
                 IGNORED.labels("no such limit").inc()
                 continue
-            found = _found(transitions, i, binding, retrospective)
+            found = Found(
+                key,
+                binding,
+                int(transitions.ts_ns[i]),
+                int(transitions.since_ns[i]),
+                float(transitions.value[i]),
+                retrospective,
+                transitions.why[i] if transitions.why else None,
+            )
             if transitions.active[i] and self._explained(found, ends):
                 IGNORED.labels("silence of the gateway").inc()
                 continue
@@ -431,18 +439,3 @@ class AlertBook:
             or self._known(replace(found, retrospective=False), EventKind.RAISED) is not None
             or self._merger.told(found.key, "raised", found.since_ns) is not None
         )
-
-
-def _found(transitions: Transitions, i: int, binding: Binding, retrospective: bool) -> Found:
-    """Return what a transition says, with the version of the rule that judged it."""
-    if transitions.from_ns is not None:
-        binding = binding.at(int(transitions.from_ns[i]))
-    return Found(
-        int(transitions.key[i]),
-        binding,
-        int(transitions.ts_ns[i]),
-        int(transitions.since_ns[i]),
-        float(transitions.value[i]),
-        retrospective,
-        transitions.why[i] if transitions.why else None,
-    )

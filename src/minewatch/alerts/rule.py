@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, fields
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import date
 from statistics import NormalDist
 
 from minewatch.alerts import globs
@@ -17,8 +17,6 @@ SIGNS = {
     Comparison.BELOW: "<",
     Comparison.AT_OR_BELOW: "<=",
 }
-NS_PER_S = 1_000_000_000
-OF_A_VERSION = ("id", "detector_id", "effective_from", "by", "reason", "where")
 MEASURED = "rate-of-rise"  # its standard error is measured with it
 EVERY = "*"  # a rule about signals, not about one quantity
 
@@ -51,8 +49,7 @@ class Rule:
     about every quantity. ``need`` of the last ``of`` readings must be beyond. ``decision`` shifts the limit
     by the ``uncertainty`` (one relative standard deviation of the statistic) at the ``confidence``: "surely"
     beyond, or "possibly". A rate of rise that names no uncertainty brings its own: then the end of its
-    interval is compared with the limit as it is. ``by`` and ``reason`` say who put it in the place of an
-    earlier version, and why. ``page`` says whether a person is called.
+    interval is compared with the limit as it is. ``page`` says whether a person is called.
     """
 
     id: str
@@ -71,7 +68,7 @@ class Rule:
     citation: str
     verified: bool
     evidence: str
-    effective_from: date | datetime
+    effective_from: date
     match: Match
     message: Text
     intervals: float = 0.0
@@ -81,17 +78,7 @@ class Rule:
     uncertainty: float = 0.0
     confidence: float = 0.95
     except_quantities: tuple[str, ...] = ()
-    by: str = ""
-    reason: str = ""
     where: str = ""
-
-    def from_ns(self, utc_offset_h: float) -> int:
-        """Return from when it is in force; a day begins at local midnight."""
-        start = self.effective_from
-        if isinstance(start, datetime):
-            return round(start.timestamp() * NS_PER_S)
-        days = start.toordinal() - date(1970, 1, 1).toordinal()
-        return round((days * 24 - utc_offset_h) * 3600) * NS_PER_S
 
     def concerns(self, point: PointInfo) -> bool:
         """Say whether the rule speaks of the point's quantity at the point's place, whatever its unit."""
@@ -137,14 +124,6 @@ class Rule:
         above = self.comparison in (Comparison.ABOVE, Comparison.AT_OR_ABOVE)
         return -sigmas if (self.decision == "surely") == above else sigmas
 
-    def said(self) -> dict[str, float | str]:
-        """Return every key that decides or is told, as the journal writes it."""
-        plain: dict[str, float | str] = {}
-        for name in (field.name for field in fields(self) if field.name not in OF_A_VERSION):
-            value = getattr(self, name)
-            plain[name] = value if isinstance(value, float | int | str) else str(value)
-        return plain | {"comparison": SIGNS[self.comparison], "message": self.message.en}
-
     def digest(self) -> str:
         """Return the version of what decides, 16 hex digits: a gateway with the same rule says the same."""
         decides = [
@@ -161,12 +140,6 @@ class Binding:
 
     rule: Rule
     point: PointInfo
-    versions: tuple[tuple[int, Rule], ...] = ()  # from when each is in force, where there are several
-
-    def at(self, from_ns: int) -> Binding:
-        """Return the version that is in force from this time on."""
-        found = next((rule for start, rule in self.versions if start == from_ns), self.rule)
-        return self if found is self.rule else Binding(found, self.point, self.versions)
 
 
 def key_of(rule_id: str, place: str) -> int:

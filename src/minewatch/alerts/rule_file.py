@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,6 @@ RULE_KEYS = frozenset(
     {"id", "quantity", "unit", "detector", "comparison", "threshold", "deadband", "on_delay_s", "off_delay_s"}
     | {"intervals", "priority", "page", "jurisdiction", "citation", "status", "evidence", "effective_from"}
     | {"match", "message", "except_quantities", "count", "decision", "uncertainty", "confidence"}
-    | {"by", "reason"}
 )
 MATCH_KEYS = frozenset({"zone", "place", "site", "metric"})
 ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -91,13 +90,10 @@ class _Table:
             raise self.fail(key, f"{value!r} is below {low:g}", f"Write {low:g} or more.")
         return float(value)
 
-    def day(self, key: str) -> date | datetime:
+    def day(self, key: str) -> date:
         value = self.tree.get(key)
-        if isinstance(value, datetime) and value.tzinfo is not None:
-            return value
         if type(value) is not date:
-            mend = "Write it without quotes: 2015-03-01, or 2015-03-01T06:00:00+05:00."
-            raise self.fail(key, f"{value!r} is not a date", mend)
+            raise self.fail(key, f"{value!r} is not a date", "Write it without quotes: 2015-03-01.")
         return value
 
     def table(self, key: str) -> _Table:
@@ -196,8 +192,6 @@ def _rule(table: _Table, detectors: Mapping[str, int]) -> Rule:
         verified=verified,
         evidence=evidence,
         effective_from=table.day("effective_from"),
-        by=str(table.tree.get("by", "")).strip(),
-        reason=str(table.tree.get("reason", "")).strip(),
         match=_match(table.table("match")),
         message=_message(table.table("message")),
         where=table.where(),

@@ -6,21 +6,22 @@ becomes rows of the engine's limit table; the row's key names (rule, place) for 
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minewatch.alerts import rule_file
-from minewatch.alerts.rule import EVERY, NS_PER_S, Binding, Rule, key_of
-from minewatch.contracts import OUTSIDE, LimitTable, ParameterChange, PointInfo, Subject
+from minewatch.alerts.rule import EVERY, Binding, Rule, key_of
+from minewatch.contracts import OUTSIDE, LimitTable, PointInfo, Subject
 from minewatch.errors import RuleError
 
-NEVER, FOREVER = np.iinfo(np.int64).min, np.iinfo(np.int64).max
+NS_PER_S = 1_000_000_000
+
 
 ROW = np.dtype(
     [
@@ -34,8 +35,6 @@ ROW = np.dtype(
         ("need", np.int32),
         ("of", np.int32),
         ("sigmas", np.float64),
-        ("from_ns", np.int64),
-        ("until_ns", np.int64),
     ]
 )
 
@@ -75,72 +74,34 @@ class Unwatched:
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """The rules of all packs; those of one id are versions, in force one after the other.
+    """The rules of all packs in force, ids unique.
 
-    Days begin at local midnight, ``utc_offset_h`` ahead of UTC. What the rules say about a point is worked
-    out once, so that binding it again is cheap.
+    What the rules say about a point is worked out once, so that binding it again is cheap.
     """
 
     rules: tuple[Rule, ...]
-    utc_offset_h: float = 0.0
-    dated: bool = True
     _known: dict[tuple[PointInfo, int | None], _AtPoint] = field(
         default_factory=dict, repr=False, compare=False
     )
     _by_quantity: dict[tuple[str, int | None], Sequence[Rule]] = field(
         default_factory=dict, repr=False, compare=False
     )
-    _versions: dict[str, list[tuple[int, Rule]]] = field(default_factory=dict, repr=False, compare=False)
 
-    def undated(self) -> RuleSet:
-        """Return the newest version of each rule, in force at any time: as a recording is judged."""
-        newest = {rule.id: rule for rule in sorted(self.rules, key=self.from_ns)}
-        return RuleSet(tuple(rule for rule in self.rules if newest[rule.id] is rule), dated=False)
-
-    def from_ns(self, rule: Rule) -> int:
-        """Return from when a rule is in force."""
-        return rule.from_ns(self.utc_offset_h) if self.dated else int(NEVER)
-
-    def versions(self, rule_id: str) -> Sequence[tuple[int, Rule]]:
-        """Return from when each version of a rule is in force, in order."""
-        if not self._versions:
-            for rule in sorted(self.rules, key=self.from_ns):
-                self._versions.setdefault(rule.id, []).append((self.from_ns(rule), rule))
-        return self._versions[rule_id]
-
-    def until_ns(self, rule: Rule) -> int:
-        """Return from when a later version is in force in its place."""
-        start = self.from_ns(rule)
-        return next((later for later, _ in self.versions(rule.id) if later > start), int(FOREVER))
-
-    def in_force(self, now_ns: int) -> tuple[Rule, ...]:
-        """Return the rules that judge a reading of this time."""
-        return tuple(r for r in self.rules if self.from_ns(r) <= now_ns < self.until_ns(r))
-
-    def told(self) -> tuple[ParameterChange, ...]:
-        """Return the versions that say by whom and why, as the journal tells them."""
-        found = []
-        for rule in self.rules:
-            if rule.by and rule.reason and self.dated:
-                start = self.from_ns(rule)
-                earlier = [other for before, other in self.versions(rule.id) if before < start]
-                old = _said(earlier[-1]) if earlier else {}
-                new = {key: value for key, value in _said(rule).items() if old.get(key) != value}
-                before = {key: old[key] for key in new if key in old}
-                found.append(ParameterChange(start, rule.by, rule.reason, before, new))
-        return tuple(found)
-
-    def bind(self, points: Mapping[int, PointInfo]) -> tuple[LimitTable, Mapping[int, Binding]]:
+    def bind(
+        self, points: Mapping[int, PointInfo], *, on: date | None = None
+    ) -> tuple[LimitTable, Mapping[int, Binding]]:
         """Return the limits of these points, sorted by point, and what each key stands for.
 
-        A key stands for the newest version that applies. Raises RuleError when two points share a place.
+        With ``on`` only rules in force on that day are bound. Raises RuleError when two points share a place.
         """
+        if on is not None:
+            return RuleSet(tuple(rule for rule in self.rules if rule.effective_from <= on)).bind(points)
         index = sorted(points)
-        return self._table(index, [self._about(points[i]) for i in index])
+        return _table(index, [self._about(points[i]) for i in index])
 
     def bind_subjects(self, subjects: Sequence[Subject]) -> tuple[LimitTable, Mapping[int, Binding]]:
         """Return the limits of what is judged outside the walk: each row's ``point`` counts the subjects."""
-        return self._table(range(len(subjects)), [self._about(s.about, s.detector) for s in subjects])
+        return _table(range(len(subjects)), [self._about(s.about, s.detector) for s in subjects])
 
     def _about(self, point: PointInfo, detector: int | None = None) -> _AtPoint:
         known = self._known.get((point, detector))
@@ -148,14 +109,8 @@ class RuleSet:
             about = [rule for rule in self._asked(point.quantity, detector) if rule.concerns(point)]
             rules = [rule for rule in about if rule.applies(point)]
             keys = [key_of(rule.id, point.place) for rule in rules]
-            rows = [
-                (*_row(key, rule, point), self.from_ns(rule), self.until_ns(rule))
-                for key, rule in zip(keys, rules, strict=True)
-            ]
-            bindings = {
-                key_of(rule.id, point.place): self._binding(rule, point)
-                for rule in sorted(rules, key=self.from_ns)
-            }
+            rows = [_row(key, rule, point) for key, rule in zip(keys, rules, strict=True)]
+            bindings = {key: Binding(rule, point) for key, rule in zip(keys, rules, strict=True)}
             wrong = [rule for rule in about if rule.unit not in (EVERY, point.unit)]
             known = self._known[point, detector] = _AtPoint(
                 np.array(rows, ROW),
@@ -177,30 +132,6 @@ class RuleSet:
             ]
         return found
 
-    def _binding(self, rule: Rule, point: PointInfo) -> Binding:
-        versions = self.versions(rule.id)
-        return Binding(rule, point, tuple(versions) if len(versions) > 1 else ())
-
-    def _table(
-        self, index: Sequence[int], said: Sequence[_AtPoint]
-    ) -> tuple[LimitTable, Mapping[int, Binding]]:
-        bindings: dict[int, Binding] = {}
-        for each in said:
-            bindings.update(each.bindings)
-        # as bytes: joining arrays of rows, numpy compares the columns of each with those of the next
-        rows = np.frombuffer(b"".join([each.rows.tobytes() for each in said]), ROW)
-        if len(bindings) != sum(len(each.bindings) for each in said):
-            raise _shared_place(said)
-        counts = [len(each.rows) for each in said]
-        columns = {name: np.ascontiguousarray(rows[name]) for name in ROW.names or ()}
-        point = np.repeat(np.asarray(index, np.int32), counts)
-        return LimitTable(point=point, **columns, dates_ns=self._dates_ns()), bindings
-
-    def _dates_ns(self) -> NDArray[np.int64]:
-        """Return every time from which a version of a rule is in force."""
-        dates = {self.from_ns(rule) for rule in self.rules} - {int(NEVER)}
-        return np.array(sorted(dates), np.int64)
-
     def unwatched(self, points: Mapping[int, PointInfo]) -> Unwatched:
         """Return what rules cannot watch: points in another unit, points without an interval."""
         said = [(point, self._about(point)) for _, point in sorted(points.items())]
@@ -210,9 +141,17 @@ class RuleSet:
         )
 
 
-def _said(rule: Rule) -> dict[str, float | str]:
-    """Return what decides and what is told, by key of the rule: ``methane-high.threshold``."""
-    return {f"{rule.id}.{name}": value for name, value in rule.said().items()}
+def _table(index: Sequence[int], said: Sequence[_AtPoint]) -> tuple[LimitTable, Mapping[int, Binding]]:
+    bindings: dict[int, Binding] = {}
+    for each in said:
+        bindings.update(each.bindings)
+    # as bytes: joining arrays of rows, numpy compares the columns of each with those of the next
+    rows = np.frombuffer(b"".join([each.rows.tobytes() for each in said]), ROW)
+    if len(bindings) != len(rows):
+        raise _shared_place(said)
+    counts = [len(each.rows) for each in said]
+    columns = {name: np.ascontiguousarray(rows[name]) for name in ROW.names or ()}
+    return LimitTable(point=np.repeat(np.asarray(index, np.int32), counts), **columns), bindings
 
 
 def _wrong_unit(point: PointInfo, rules: Sequence[Rule]) -> str:
@@ -249,33 +188,22 @@ def _shared_place(said: Sequence[_AtPoint]) -> RuleError:
     )
 
 
-def load(paths: Sequence[Path], detectors: Mapping[str, int], utc_offset_h: float = 0.0) -> RuleSet:
+def load(paths: Sequence[Path], detectors: Mapping[str, int]) -> RuleSet:
     """Read rule packs: files, or folders of ``*.toml``. Raises RuleError for the first mistake.
 
     ``detectors`` maps the names a rule may use to the engine's ids.
     """
-    found = RuleSet(
-        tuple(rule for path in _files(paths) for rule in rule_file.read(path, detectors)), utc_offset_h
-    )
-    for rule_id in {rule.id: None for rule in found.rules}:
-        _check_versions(found.versions(rule_id))
-    return found
-
-
-def _check_versions(versions: Sequence[tuple[int, Rule]]) -> None:
-    for (before, old), (start, new) in itertools.pairwise(versions):
-        if start == before:
-            raise RuleError(
-                f"the rule id {new.id!r} is used twice",
-                where=new.where,
-                mend=f"Rename one of them, or give it another effective_from; the other is at {old.where}.",
-            )
-        if not new.by or not new.reason:
-            raise RuleError(
-                f"takes the place of {old.where}, and does not say by whom and why",
-                where=new.where,
-                mend="Add by and reason to the later version, or rename one of them.",
-            )
+    rules: dict[str, Rule] = {}
+    for path in _files(paths):
+        for rule in rule_file.read(path, detectors):
+            if rule.id in rules:
+                raise RuleError(
+                    f"the rule id {rule.id!r} is used twice",
+                    where=rule.where,
+                    mend=f"Rename one of them; the other is at {rules[rule.id].where}.",
+                )
+            rules[rule.id] = rule
+    return RuleSet(tuple(rules.values()))
 
 
 def _files(paths: Sequence[Path]) -> Sequence[Path]:

@@ -9,7 +9,7 @@ from minewatch.app.pipeline import Pipeline
 from minewatch.errors import MinewatchError, NotFound
 
 
-def query(pipeline: Pipeline, body: dict[str, Any], now_ns: int) -> bytes:
+def query(pipeline: Pipeline, body: dict[str, Any]) -> bytes:
     """Return the answer to a question of serve. Raises NotFound for one that nobody knows, StoreError."""
     store = pipeline.telemetry
     number, call = body["id"], body["call"]
@@ -25,17 +25,16 @@ def query(pipeline: Pipeline, body: dict[str, Any], now_ns: int) -> bytes:
         counts = store.counts()
         return pack("answer", {"id": number, "ok": counts})
     if call == "limits":
-        return pack("answer", {"id": number, "ok": limits_in_force(pipeline, now_ns)})
+        return pack("answer", {"id": number, "ok": limits_in_force(pipeline)})
     raise NotFound(f"the core knows no call {call!r}")
 
 
-def limits_in_force(pipeline: Pipeline, now_ns: int) -> dict[int, list[dict[str, Any]]]:
-    """Return the limits that rules in force bind to points, by point, as plain values."""
+def limits_in_force(pipeline: Pipeline) -> dict[int, list[dict[str, Any]]]:
+    """Return the limits that rules bind to points, by point, as plain values."""
     infos = dict(enumerate(pipeline.points.infos))
-    rules = pipeline.rules.in_force(now_ns)
     found: dict[int, list[dict[str, Any]]] = {}
     for index, info in infos.items():
-        for rule in rules:
+        for rule in pipeline.rules.rules:
             if rule.applies(info):
                 found.setdefault(index, []).append(
                     {

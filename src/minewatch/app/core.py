@@ -21,7 +21,6 @@ from pydantic import ValidationError
 
 from minewatch.alerts.book import AlertBook
 from minewatch.alerts.packs import paths as rule_files
-from minewatch.alerts.rules import RuleSet
 from minewatch.alerts.rules import load as load_rules
 from minewatch.app import models, snapshot
 from minewatch.app.answers import failure, query
@@ -29,7 +28,7 @@ from minewatch.app.clock import SystemClock
 from minewatch.app.delivery import Unnumbered
 from minewatch.app.link import Frame, Link, pack, pack_readings, read, unpack_readings
 from minewatch.app.pipeline import Pipeline
-from minewatch.app.reload import accepted_rules, changed
+from minewatch.app.reload import changed
 from minewatch.config import Config
 from minewatch.contracts import (
     I4,
@@ -50,7 +49,7 @@ from minewatch.contracts import (
 from minewatch.detect.company.catalogue import BY_NAME
 from minewatch.detect.engine import Engine
 from minewatch.detect.outside import Outside
-from minewatch.errors import CoreUnavailable, MinewatchError, RuleError, WireError
+from minewatch.errors import CoreUnavailable, MinewatchError, WireError
 from minewatch.store.records import open_records
 from minewatch.store.telemetry import open_telemetry
 
@@ -281,7 +280,6 @@ class Core:
         elif frame.kind == "settings":
             now = self._now()
             self._tell(self.pipeline.change(changed(self.config.detect, frame.body["changes"]), now))
-            self._read_rules_again(now)
         elif frame.kind == "bye":
             peer.role = ""  # an orderly end is no loss
         elif frame.kind == "hello":
@@ -294,17 +292,6 @@ class Core:
                 self._offer(peer, _push_frame(Push(now, latest=latest, state=self.state())))
         else:
             raise WireError(f"a frame of kind {frame.kind!r} between processes: versions differ")
-
-    def _read_rules_again(self, now_ns: int) -> None:
-        """Take versions of rules that were added to the packs; a wrong pack changes nothing."""
-        try:
-            rules = accepted_rules(self.pipeline.rules, read_rules(self.config))
-        except RuleError as error:
-            log.error("the rules are not taken, the old ones go on", problem=str(error))
-            return
-        if rules != self.pipeline.rules:
-            self._tell(self.pipeline.change_rules(rules, now_ns))
-            log.info("the rules were read again", rules=len(rules.rules))
 
     # ---- from ingest ---------------------------------------------------------------------------
 
@@ -432,7 +419,7 @@ class Core:
         while (item := self._questions.get()) is not None:
             peer, body = item
             try:
-                answer = query(self.pipeline, body, self.clock.now_ns())
+                answer = query(self.pipeline, body)
             except MinewatchError as error:
                 answer = failure(body["id"], error)
             except Exception as error:  # one bad question must not end all later answers
@@ -456,16 +443,11 @@ def _push_frame(push: Push) -> bytes:
     return pack("push", body, [] if latest is None else pack_readings(latest))
 
 
-def read_rules(config: Config) -> RuleSet:
-    """Read the rule packs in force; their days begin at midnight of the mine."""
-    return load_rules(rule_files(config.alerts), BY_NAME, config.detect.utc_offset_h)
-
-
 def open_pipeline(config: Config, clock: Clock) -> Pipeline:
     """Open the stores, load the rules, restore alerts and detector state."""
     now = clock.now_ns()
     config.run.mkdir(parents=True, exist_ok=True)
-    rules = read_rules(config)
+    rules = load_rules(rule_files(config.alerts), BY_NAME)
     records = open_records(config.records, config.data, writer=True)
     telemetry = open_telemetry(config.telemetry_settings)
     book = AlertBook(config.alerts, records, started_ns=now, chance=models.chance())

@@ -41,7 +41,7 @@ class History:
             if begin in ends:
                 self.engine.begin_anew(int(batch.point[begin]))
             rows = np.arange(begin, end)
-            findings = self.engine.step(given.take(rows), now_ns=now_ns)
+            findings = self.engine.step(given.take(rows))
             part = batch.take(rows)
             part = replace(part, quality=np.maximum(part.quality, findings.quality))
             yield part, (findings.transitions, self.outside.step(part)[1])

@@ -11,7 +11,7 @@ Time is an argument. One pipeline belongs to a partition of gateways, never to t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -108,10 +108,7 @@ class Pipeline:
         self.rule_problems: tuple[str, ...] = ()
         self.begin_anew()
         self.book.restore(_open_alerts(records))
-        self._settings_told = changed.Told(records, changed.SETTINGS)
-        self._rules_told = changed.Told(records, changed.RULES)
-        self._record(self._settings_told.events(detect.told(), now_ns))
-        self._record(self._rules_told.events(rules.told(), now_ns))
+        self._record(changed.events(detect.told(), now_ns))
 
     def begin_anew(self) -> None:
         """Let every detector know nothing but which points there are."""
@@ -154,17 +151,14 @@ class Pipeline:
             engine.add_points(new)
         self.outside.set_points(self.points.infos)
         self.history.outside.set_points(self.points.infos)
-        self._bind(dict(points), first if points[0][0] >= first else 0)
-
-    def _bind(self, points: Mapping[int, PointInfo], bound: int) -> None:
-        """Bind the rules to points from ``bound`` on; one described anew is bound with all others."""
+        bound = first if points[0][0] >= first else 0  # a point described anew is bound with all others
         everything = dict(enumerate(self.points.infos))
         table = self.book.bind(self.rules, everything, first=bound)
         subjects = self.outside.subjects
         others = self.book.bind_subjects(self.rules, subjects)
         self.outside.set_limits(others, subjects)
         self.history.outside.set_limits(others, subjects)
-        unwatched = self.rules.unwatched(points if bound else everything)
+        unwatched = self.rules.unwatched(dict(points) if bound else everything)
         self._unwatched = self._unwatched + unwatched if bound else unwatched
         problems = self._unwatched.lines()
         for problem in set(problems) - set(self.rule_problems):
@@ -215,13 +209,7 @@ class Pipeline:
         self._detect = detect
         for engine in (self.engine, self.history.engine):
             engine.change(detect)
-        return self._record(self._settings_told.events(detect.told(), now_ns))
-
-    def change_rules(self, rules: RuleSet, now_ns: int) -> tuple[AlertEvent, ...]:
-        """Take other rules, each version from its own time; the journal tells of new ones."""
-        self.rules = rules
-        self._bind({}, 0)
-        return self._record(self._rules_told.events(rules.told(), now_ns))
+        return self._record(changed.events(detect.told(), now_ns))
 
     def clock_set(self, now_ns: int, step_ns: int) -> tuple[AlertEvent, ...]:
         """Go on after our clock was set by ``step_ns``: that is no silence, and hides none either."""
@@ -457,6 +445,5 @@ def _open_alerts(records: RecordStore) -> Iterator[Alert]:
 
 def _rows_of(table: LimitTable, rows: B1) -> LimitTable:
     columns: dict[str, Any] = {field.name: getattr(table, field.name) for field in fields(table)}
-    dates_ns = columns.pop("dates_ns")
     taken: dict[str, Any] = {n: None if c is None else c[rows] for n, c in columns.items()}
-    return LimitTable(**taken, dates_ns=dates_ns)
+    return LimitTable(**taken)

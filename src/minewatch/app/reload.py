@@ -1,20 +1,18 @@
-"""Settings of detection and rules that change while the service runs: from their files to the core.
+"""Settings of detection that change while the service runs: from the file to the core.
 
-Everything else takes a start: a reload that finds it changed says so and takes nothing.
+Everything else in the file takes a start: a reload that finds it changed says so and takes nothing.
 """
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
-from minewatch.alerts.rules import RuleSet
 from minewatch.app.link import pack
 from minewatch.config import Config
 from minewatch.detect.settings import DetectSettings
-from minewatch.errors import ConfigError, RuleError
+from minewatch.errors import ConfigError
 
 
 def accepted(now: Config, found: Config, where: str) -> Config:
@@ -36,28 +34,8 @@ def accepted(now: Config, found: Config, where: str) -> Config:
     return after
 
 
-def accepted_rules(now: RuleSet, found: RuleSet) -> RuleSet:
-    """Return the rules with the versions that were added. Raises RuleError for any other change."""
-    known = {replace(rule, where=""): rule for rule in now.rules}
-    again = {replace(rule, where=""): rule for rule in found.rules}
-    for rule in (rule for same, rule in known.items() if same not in again):
-        raise RuleError(
-            "a rule that is in force is gone or altered",
-            where=rule.where,
-            mend="Leave it, and add a version with the same id, a later effective_from, by and reason.",
-        )
-    for rule in (rule for same, rule in again.items() if same not in known):
-        if not rule.by or not rule.reason:
-            raise RuleError(
-                "is new, and does not say by whom and why",
-                where=rule.where,
-                mend="Add by and reason, or start the service anew.",
-            )
-    return found
-
-
 def hand_over(config: Config) -> bool:
-    """Give the running core its changes, and let it read its rules again; False while there is none."""
+    """Give the running core its changes; False while there is none to take them."""
     changes = [change.model_dump(mode="json") for change in config.detect.changes]
     with socket.socket(socket.AF_UNIX) as sock:
         try:

@@ -48,7 +48,7 @@ def open_pipeline(rule_dirs: Sequence[Path], folder: Path, *, keep: bool, start_
                 "there is no such folder", where=f"--rules {extra}", mend="Name a folder of *.toml packs."
             )
     settings = AlertSettings(rule_dirs=tuple(rule_dirs))
-    rules = load_rules(paths(settings), BY_NAME).undated()  # a recording is older than most dates
+    rules = load_rules(paths(settings), BY_NAME)
     records = open_records(RecordSettings(), folder, writer=True)
     telemetry = (
         open_telemetry(TelemetrySettings(duckdb=DuckdbSettings(file=folder / TELEMETRY)))

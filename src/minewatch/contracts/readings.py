@@ -209,8 +209,6 @@ class Comparison(IntEnum):
 class LimitTable:
     """Limits bound to points, sorted by point; ``key`` names (rule, point) for life.
 
-    Versions of one limit, in force one after the other, have the same key.
-
     ``deadband`` is how far the statistic must come back inside before the limit is no longer active.
     """
 
@@ -225,9 +223,6 @@ class LimitTable:
     need: I4 | None = None  # readings beyond, of the last ``of``; None is 1 of 1
     of: I4 | None = None
     sigmas: F8 | None = None  # standard errors added to a rate of rise before it is judged; None is 0
-    from_ns: I8 | None = None  # it judges readings from this time on, the smallest I8: always did
-    until_ns: I8 | None = None  # and before this one, the largest: for ever
-    dates_ns: I8 | None = None  # ascending: every such time of any limit, also of points that are not here
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,8 +230,7 @@ class Transitions:
     """Limits that became active or inactive, sparse, in order.
 
     ``ts_ns`` is the reading that decided, ``since_ns`` when the condition began (the cause), ``value`` the
-    statistic; ``why`` has words for each where a detector gives reasons, and else nothing. ``from_ns`` is
-    from when the version of the limit is in force that judged.
+    statistic; ``why`` has words for each where a detector gives reasons, and else nothing.
     """
 
     key: I8
@@ -245,7 +239,6 @@ class Transitions:
     active: B1
     value: F8
     why: tuple[Text | None, ...] = ()
-    from_ns: I8 | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,11 +33,9 @@ from minewatch.contracts import (
 from minewatch.detect import limits, slots
 from minewatch.detect import state as rows
 from minewatch.detect.catalogue import DETECTORS
-from minewatch.detect.eras import FOREVER, Eras, Reached
 from minewatch.detect.kernels.gap import sweep
 from minewatch.detect.kernels.jit import WHY_NO_CACHE
 from minewatch.detect.kernels.layout import (
-    ALWAYS,
     GAP,
     NONE,
     SCORE,
@@ -46,7 +44,6 @@ from minewatch.detect.kernels.layout import (
     Rows,
     State,
 )  # fmt: skip
-from minewatch.detect.kernels.limits import enter
 from minewatch.detect.kernels.walk import walk
 from minewatch.detect.memory import extended
 from minewatch.detect.outlook import outlooks
@@ -77,9 +74,6 @@ class Engine:
         self._told: list[bytes] = []  # the points as a snapshot tells them
         self._state = rows.empty()
         self._gap_limits = np.zeros(0, np.int64)
-        self._eras = Eras()
-        self._stands = Reached()  # in which era the limits of each point stand
-        self._gap_ns = NONE  # up to which date limits on silence stand, which a clock judges
         self._moved = np.zeros(ROOM, TRANSITION)
         self._scored = np.zeros(ROOM, SCORE)
 
@@ -100,7 +94,6 @@ class Engine:
         self._state = rows.grow(self._state, wanted, widest)
         self._reached = extended(self._reached, wanted)
         self._reached[used:] = 0
-        self._stands.grow(wanted)
         rows.describe(self._state, np.arange(used, wanted), points, self._phases.settings[0])
         self.trials.describe(used, points)
         self._points.extend(points)
@@ -132,24 +125,20 @@ class Engine:
         A limit with a known key goes on where it stood. Raises ConfigError for a limit that no reading could
         be judged by.
         """
-        if not first:  # points that are added have limits of the same dates
-            self._eras = Eras(table)
-        known = range(first, len(self._points))
-        limit = limits.rows_of(table, known, range(len(DETECTORS)), self._eras)
+        limit = limits.rows_of(table, range(first, len(self._points)), range(len(DETECTORS)))
         kept, old = np.split(self._state.limit, [self._state.limit_first[first]])
-        limits.carry(limit, old, self._era_of(limit), np.arange(len(self._points)))
+        limits.carry(limit, old, np.arange(len(self._points)))
         self._install(np.concatenate((kept, limit)))
 
-    def step(self, batch: ReadingBatch, heard_ns: int = NONE, *, now_ns: int = NONE) -> Findings:
+    def step(self, batch: ReadingBatch, heard_ns: int = NONE) -> Findings:
         """Take readings in: points in any order, time order within each. Raises NotFound for a strange id.
 
         ``heard_ns`` is when they were heard, by the clock that ``tick`` is told: then silence is judged by
-        that clock alone, whatever the senders' clocks say. Without it the readings' own times judge, and
-        ``now_ns`` says which limits are in force for a row of doubted time.
+        that clock alone, whatever the senders' clocks say. Without it the readings' own times judge.
         Rows that are not after their point's last reading are counted late: they get a quality, no judgement,
         unless they are marked UNCERTAIN_CLOCK (see ``behind``).
         """
-        return self._step(batch, NO_STATISTICS, heard_ns, now_ns)
+        return self._step(batch, NO_STATISTICS, heard_ns)
 
     def behind(self, batch: ReadingBatch) -> B1:
         """Return which rows are not after their point's last reading, at the start of the batch."""
@@ -158,18 +147,19 @@ class Engine:
     def statistics(self, batch: ReadingBatch) -> tuple[Findings, F8]:
         """Step, and return also what every detector said: (rows, detectors), NaN where it said nothing."""
         table = np.full((len(batch), len(DETECTORS)), np.nan)
-        return self._step(batch, table, NONE, NONE), table
+        return self._step(batch, table, NONE), table
 
     def tick(self, now_ns: int) -> Transitions:
         """Judge silence by the clock; every other limit is judged by readings alone."""
         parts: list[Rows] = []
         done = 0
-        mine = self._silences_at(int(now_ns))
-        while done < len(mine):
-            done, moved = sweep(self._state.point, self._state.limit, mine, done, int(now_ns), self._moved)
+        while done < len(self._gap_limits):
+            done, moved = sweep(
+                self._state.point, self._state.limit, self._gap_limits, done, int(now_ns), self._moved
+            )
             if moved:
                 parts.append(self._moved[:moved].copy())
-        return limits.transitions(parts, self._eras)
+        return limits.transitions(parts)
 
     def tick_trials(self, now_ns: int) -> tuple[TrialChange, ...]:
         """Return the trials of calibration gas that end by the clock."""
@@ -206,7 +196,7 @@ class Engine:
     def resume(self, keys: I8) -> None:
         """Take these limits as active, and no others: what the alert book says after a restart."""
         limit = self._state.limit
-        active = np.isin(limit["key"], keys) & limits.standing(limit, self._era_of(limit))
+        active = np.isin(limit["key"], keys)
         limit["since_ns"][active != (limit["active"] != 0)] = NONE
         limit["active"] = active
 
@@ -256,7 +246,6 @@ class Engine:
             self._state, unheard, [self._points[p] for p in unheard.tolist()], self._phases.settings[0]
         )
         self._settle(self._phases)
-        self._stands.start_ns[target[source]] = self._started(self.judged_ns()[target[source]])
         self.trials.take_over(arrays["trial"], target)
         self._restore_limits(arrays["limit"], target)
         slots.carry(self._state, {name: slots.moved(arrays[name], target) for name in slots.SLOTS})
@@ -277,9 +266,6 @@ class Engine:
                 deadband=np.zeros(2),
                 on_delay_ns=np.zeros(2, np.int64),
                 off_delay_ns=np.zeros(2, np.int64),
-                from_ns=np.full(2, -1),
-                until_ns=np.full(2, FOREVER),
-                dates_ns=np.array([-1]),
             )
         )
         engine.statistics(ReadingBatch.of([0], [0], [2.0]))
@@ -287,7 +273,7 @@ class Engine:
         if WHY_NO_CACHE:
             log.warning("kernels are compiled at every start", why=WHY_NO_CACHE)
 
-    def _step(self, batch: ReadingBatch, statistics: F8, heard_ns: int, now_ns: int) -> Findings:
+    def _step(self, batch: ReadingBatch, statistics: F8, heard_ns: int) -> Findings:
         n = len(batch)
         point = _column(batch.point, np.int32)
         if n and (point.min() < 0 or point.max() >= len(self._points)):
@@ -300,59 +286,35 @@ class Engine:
         found: list[tuple[Rows, Rows]] = []
         trials: list[TrialChange] = []
         places: list[PlaceEvidence] = []
-        for begin, end, phase, era in self._runs(point, ts_ns, given, int(heard_ns), int(now_ns)):
+        for begin, end, phase in self._runs(point, ts_ns, given):
             run = slice(begin, end)
             of = (point[run], ts_ns[run], value[run])
-            found += self._walk(phase, era, *of, given[run], quality[run], statistics[run], int(heard_ns))
+            found += self._walk(phase, *of, given[run], quality[run], statistics[run], int(heard_ns))
             worst = np.maximum(quality[run], given[run])
             changes, evidence = self.trials.step(*of, worst, int(heard_ns), self._phases.signs[phase])
             trials += changes
             places += evidence
         READINGS.inc(n)
         moved, scored = ([part[k] for part in found if len(part[k])] for k in (0, 1))
-        transitions = limits.transitions(moved, self._eras)
-        return Findings(quality, transitions, _scores(scored), tuple(trials), tuple(places))
+        return Findings(quality, limits.transitions(moved), _scores(scored), tuple(trials), tuple(places))
 
     def _walk(
-        self,
-        phase: int,
-        era: int,
-        point: I4,
-        ts_ns: I8,
-        value: F8,
-        given: U1,
-        quality: U1,
-        statistics: F8,
-        heard: int,
+        self, phase: int, point: I4, ts_ns: I8, value: F8, given: U1, quality: U1, statistics: F8, heard: int
     ) -> Iterator[tuple[Rows, Rows]]:
         """Take rows of one phase in; yield transitions and scores as often as their buffers fill."""
         parameters = self._phases.parameters[phase]
-        done, clock_era = 0, era
-        if heard != NONE:
-            self._silences_at(heard)
-            clock_era = int(self._eras.at(self._gap_ns))
+        done = 0
         while done < len(point):
             done, moved, scored, late = walk(
                 self._state, parameters, point, ts_ns, value, given, done, quality,
-                self._moved, self._scored, statistics, heard, era, clock_era,
+                self._moved, self._scored, statistics, heard,
             )  # fmt: skip
             if late:
                 self.late += late
                 LATE.inc(late)
             yield self._moved[:moved].copy(), self._scored[:scored].copy()
 
-    def _runs(
-        self, point: I4, ts_ns: I8, given: U1, heard_ns: int, now_ns: int
-    ) -> Iterator[tuple[int, int, int, int]]:
-        """Yield (begin, end, phase, era) of rows with the same settings and limits, points taken there."""
-        doubted = given == UNCERTAIN_CLOCK
-        for first, last, era in self._stands.runs(self._eras, point, ts_ns, doubted, heard_ns, now_ns):
-            here = slice(first, last)
-            self._enter_era(point[here], era, heard_ns)
-            for begin, end, phase in self._phase_runs(point[here], ts_ns[here], given[here]):
-                yield first + begin, first + end, phase, era
-
-    def _phase_runs(self, point: I4, ts_ns: I8, given: U1) -> Iterator[tuple[int, int, int]]:
+    def _runs(self, point: I4, ts_ns: I8, given: U1) -> Iterator[tuple[int, int, int]]:
         """Yield (begin, end, phase) of rows that one phase of the settings judges, its points taken there."""
         if len(self._phases) == 1:
             yield 0, len(point), 0
@@ -365,43 +327,6 @@ class Engine:
             if len(ahead):
                 self._enter(ahead, np.full(len(ahead), now, np.int32), self._phases)
             yield begin, end, now
-
-    def _enter_era(self, point: I4, era: int, heard_ns: int) -> None:
-        """Let the limits of points go on in this era where those stand that were in force before it."""
-        start = self._eras.start_ns(era)
-        if start == NONE or not (self._stands.start_ns[point] < start).any():
-            return
-        ahead = np.unique(point[self._stands.start_ns[point] < start]).astype(np.int64)
-        before = self._eras.at(self._stands.start_ns[ahead])
-        state = self._state
-        enter(state.limit, state.limit_first, ahead, before, era, False)
-        if heard_ns == NONE:  # no clock judges silence, the readings' own times do
-            enter(state.limit, state.limit_first, ahead, before, era, True)
-        self._stands.start_ns[ahead] = start
-
-    def _silences_at(self, now_ns: int) -> I8:
-        """Return the limits on silence that are in force by the clock, going on where those before stood."""
-        limit, first = self._state.limit, self._state.limit_first
-        era, before = int(self._eras.at(now_ns)), int(self._eras.at(self._gap_ns))
-        if era > before:
-            points = np.unique(limit["point"][self._gap_limits]).astype(np.int64)
-            enter(limit, first, points, np.full(len(points), before, np.int32), era, True)
-            self._gap_ns = self._eras.start_ns(era)
-        if len(self._eras) == 1:
-            return self._gap_limits
-        mine = limit[self._gap_limits]
-        era = max(era, before)
-        return self._gap_limits[(mine["begins"] <= era) & (era < mine["ends"])]
-
-    def _started(self, ts_ns: I8) -> I8:
-        """Return when the era of each time began."""
-        return np.concatenate(([NONE], self._eras.starts_ns))[self._eras.at(ts_ns)]
-
-    def _era_of(self, limit: Rows) -> I4:
-        """Return the era in which each limit stands: that of its point, on silence that of the clock."""
-        era = self._eras.at(self._stands.start_ns[limit["point"]])
-        era[limit["detector"] == GAP] = self._eras.at(self._gap_ns)
-        return era
 
     def _settle(self, before: Phases) -> None:
         """Take every point to the phase of its last reading, from where it stood in ``before``."""
@@ -441,10 +366,9 @@ class Engine:
     def _restore_limits(self, old: Rows, target: I8) -> None:
         limit = self._state.limit
         if len(limit):
-            limits.carry(limit, old, self._era_of(limit), target)
+            limits.carry(limit, old, target)
             return
-        limit = old[old["ends"] == ALWAYS]  # without their dates the newest are in force
-        old, limit["begins"] = limit.copy(), 0
+        limit = old.copy()
         limit["point"] = target[old["point"]]
         limit = limit[limit["point"] >= 0]
         self._install(limit[np.argsort(limit["point"], kind="stable")])

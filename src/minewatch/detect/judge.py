@@ -15,7 +15,6 @@ import numpy as np
 
 from minewatch.contracts import F8, I8, LimitTable, NewReason, Subject, Text, Transitions
 from minewatch.detect import limits, parcel
-from minewatch.detect.eras import Eras
 from minewatch.detect.kernels.layout import LIMIT, NONE, TRANSITION, Rows
 from minewatch.detect.kernels.limits import judge_rows
 
@@ -49,7 +48,6 @@ class Judge:
 
     def __init__(self) -> None:
         self._limit: Rows = np.zeros(0, LIMIT)
-        self._eras = Eras()
         self._heard: I8 = np.zeros(0, np.int64)
         self._lead: I8 = np.zeros(0, np.int64)  # which part led when an active limit was last told of
         self._of: dict[tuple[int, str], slice] = {}
@@ -60,9 +58,7 @@ class Judge:
         Raises ConfigError for a limit that no row could be judged by.
         """
         old, heard, lead = self._limit, self._heard, self._lead
-        self._eras = Eras(table)
-        known = {s.detector for s in subjects}
-        self._limit = limits.rows_of(table, range(len(subjects)), known, self._eras)
+        self._limit = limits.rows_of(table, range(len(subjects)), {s.detector for s in subjects})
         self._heard = np.zeros(len(self._limit), np.int64)
         self._lead = np.full(len(self._limit), NOBODY)
         edges = np.searchsorted(self._limit["point"], np.arange(len(subjects) + 1)).tolist()
@@ -87,8 +83,7 @@ class Judge:
                 continue
             out = np.zeros(len(rows.ts_ns) * (mine.stop - mine.start), TRANSITION)
             limit, heard = self._limit[mine], self._heard[mine]
-            starts = self._eras.starts_ns
-            out = out[: judge_rows(limit, heard, rows.ts_ns, rows.value, rows.hole_ns, starts, out)]
+            out = out[: judge_rows(limit, heard, rows.ts_ns, rows.value, rows.hole_ns, out)]
             if len(out):
                 parts.append(out)
                 at = np.searchsorted(rows.ts_ns, out["ts_ns"])
@@ -96,11 +91,10 @@ class Judge:
             if rows.lead is not None and limit["active"].any():
                 newer += self._led(mine, rows, rows.lead, out)
         if not parts:
-            return limits.transitions([], self._eras), tuple(newer)
+            return limits.transitions([]), tuple(newer)
         found = np.concatenate(parts)
         order = np.argsort(found["ts_ns"], kind="stable")
-        words = tuple(why[i] for i in order.tolist())
-        return limits.transitions([found[order]], self._eras, words), tuple(newer)
+        return limits.transitions([found[order]], tuple(why[i] for i in order.tolist())), tuple(newer)
 
     def _led(self, mine: slice, rows: Statistics, lead: Callable[[int], int], out: Rows) -> list[NewReason]:
         """Return the newer reasons of a subject, by its last row that says something."""
@@ -123,8 +117,7 @@ class Judge:
 
     def resume(self, keys: I8) -> None:
         """Take these limits as active, and no others: what the alert book says after a restart."""
-        stands = limits.standing(self._limit, self._eras.at(self._heard))
-        active = np.isin(self._limit["key"], keys) & stands
+        active = np.isin(self._limit["key"], keys)
         self._limit["since_ns"][active != (self._limit["active"] != 0)] = NONE
         self._limit["active"] = active
 
@@ -139,8 +132,8 @@ class Judge:
     def _go_on(self, old: Rows, heard: I8, lead: I8) -> None:
         if not len(old):
             return
+        limits.carry(self._limit, old)
         keys = self._limit["key"].tolist()
         for mine, kept, unknown in ((self._heard, heard, 0), (self._lead, lead, NOBODY)):
             before = dict(zip(old["key"].tolist(), kept.tolist(), strict=True))
             mine[:] = [before.get(key, unknown) for key in keys]
-        limits.carry(self._limit, old, self._eras.at(self._heard))

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from prometheus_client import Counter
 
-from minewatch.contracts import B1, I4, I8, LimitTable, Text, Transitions
-from minewatch.detect.eras import FOREVER, Eras
-from minewatch.detect.kernels.layout import ALWAYS, GAP, LIMIT, NONE, RATE, TRANSITION, Rows
+from minewatch.contracts import I8, LimitTable, Text, Transitions
+from minewatch.detect.kernels.layout import GAP, LIMIT, NONE, RATE, TRANSITION, Rows
 from minewatch.errors import ConfigError
 
 COLUMNS = ("key", "ts_ns", "since_ns", "active", "value")
 TRANSITIONS = Counter("minewatch_detect_transitions_total", "Limits that became active or inactive.")
 
 
-def rows_of(table: LimitTable, points: range, detectors: Iterable[int], eras: Eras) -> Rows:
-    """Return the table as rows sorted by point, in force as its dates say.
-
-    Raises ConfigError naming the first impossible limit.
-    """
+def rows_of(table: LimitTable, points: range, detectors: Iterable[int]) -> Rows:
+    """Return the table as rows sorted by point. Raises ConfigError naming the first impossible limit."""
     limit = np.zeros(len(table.key), LIMIT)
     for name in (
         "key",
@@ -39,10 +33,6 @@ def rows_of(table: LimitTable, points: range, detectors: Iterable[int], eras: Er
     limit["need"] = 1 if table.need is None else table.need
     limit["of"] = 1 if table.of is None else table.of
     limit["sigmas"] = 0.0 if table.sigmas is None else table.sigmas
-    limit["begins"] = 0 if table.from_ns is None else eras.at(table.from_ns)
-    limit["ends"] = ALWAYS
-    if table.until_ns is not None:
-        limit["ends"] = np.where(table.until_ns == FOREVER, ALWAYS, eras.at(table.until_ns))
     gap = limit["detector"] == GAP
     sure = limit["sigmas"] != 0
     wrong = {
@@ -69,41 +59,20 @@ def rows_of(table: LimitTable, points: range, detectors: Iterable[int], eras: Er
             raise ConfigError(
                 f"cannot be judged: {what}", where=f"limit {key}", mend="Correct the rule that it comes from."
             )
-    order = np.lexsort((limit["begins"], limit["key"]))
-    same = limit["key"][order][1:] == limit["key"][order][:-1]
-    if (same & (limit["begins"][order][1:] < limit["ends"][order][:-1])).any():
+    if len(np.unique(limit["key"])) < len(limit):
         raise ConfigError("two limits share a key", where="limits", mend="Give every rule an id of its own.")
     limit["deadband"][gap] = 0.0  # a reading ends a silence, whatever the deadband
     return limit[np.argsort(limit["point"], kind="stable")]
 
 
-def standing(limit: Rows, era: I4) -> B1:
-    """Return one row of each key: the version in force in ``era`` (of each row), or the nearest to it."""
-    begins, ends = limit["begins"].astype(np.int32), limit["ends"].astype(np.int32)
-    away = np.where(begins > era, begins - era, np.where(ends <= era, ALWAYS + era - ends, 0))
-    return _first(limit["key"], away)
-
-
-def _first(key: I8, rank: NDArray[Any]) -> B1:
-    order = np.lexsort((rank, key))
-    chosen = np.zeros(len(key), np.bool_)
-    chosen[order] = np.concatenate(([True], np.diff(key[order]) != 0))[: len(key)]
-    return chosen
-
-
-def carry(limit: Rows, old: Rows, era: I4, target: I8 | None = None) -> None:
-    """Let limits with the key of an old one go on where it stood; ``target`` maps old points to new or -1.
-
-    Of several versions one bears the state: it goes to the one that stands in ``era`` (of each row).
-    """
+def carry(limit: Rows, old: Rows, target: I8 | None = None) -> None:
+    """Let limits with the key of an old one go on where it stood; ``target`` maps old points to new or -1."""
     if len(old) == 0:
         return
-    idle = (old["active"] == 0) & (old["since_ns"] == NONE) & (old["hits"] == 0)
-    old = old[_first(old["key"], idle)]
     order = np.argsort(old["key"], kind="stable")
     found = np.minimum(np.searchsorted(old["key"][order], limit["key"]), len(old) - 1)
     match = old[order[found]]
-    known = (match["key"] == limit["key"]) & standing(limit, era)
+    known = match["key"] == limit["key"]
     if target is not None:
         known &= target[match["point"]] == limit["point"]
     limit["active"][known] = match["active"][known]
@@ -112,11 +81,10 @@ def carry(limit: Rows, old: Rows, era: I4, target: I8 | None = None) -> None:
     limit["hits"][same] = match["hits"][same]
 
 
-def transitions(parts: list[Rows], eras: Eras, why: tuple[Text | None, ...] = ()) -> Transitions:
+def transitions(parts: list[Rows], why: tuple[Text | None, ...] = ()) -> Transitions:
     """Return the parts as columns."""
     found = np.concatenate(parts) if parts else np.zeros(0, TRANSITION)
     if parts:
         TRANSITIONS.inc(len(found))
     key, ts_ns, since_ns, active, value = (np.ascontiguousarray(found[name]) for name in COLUMNS)
-    from_ns = np.concatenate(([NONE], eras.starts_ns))[found["begins"]]
-    return Transitions(key, ts_ns, since_ns, active, value, why, from_ns)
+    return Transitions(key, ts_ns, since_ns, active, value, why)

@@ -37,7 +37,7 @@ POINT = PointInfo("s/d/dust", "s", "g", "d", "dust", "dust", "mg/m³", "z", 0.0,
 
 def _rule(folder, more, comparison=">"):
     (folder / "p.toml").write_text(PACK.format(more=more, comparison=comparison), encoding="utf-8")
-    return rules.load([folder], IDS).undated()
+    return rules.load([folder], IDS)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ RATE = PACK.replace('detector = "value"', 'detector = "rate-of-rise"').replace("
 
 def _rate_rule(folder, more, comparison=">"):
     (folder / "p.toml").write_text(RATE.format(more=more, comparison=comparison), encoding="utf-8")
-    return rules.load([folder], IDS).undated()
+    return rules.load([folder], IDS)
 
 
 @pytest.mark.parametrize(

@@ -50,9 +50,7 @@ def raised() -> list[AlertEvent]:
     points = [point(name, *described) for name, described in COLUMNS.items()]
     engine, book = Engine(DetectSettings()), AlertBook()
     engine.add_points(points)
-    engine.set_limits(
-        book.bind(rules.load(packs.paths(AlertSettings()), IDS).undated(), dict(enumerate(points)))
-    )
+    engine.set_limits(book.bind(rules.load(packs.paths(AlertSettings()), IDS), dict(enumerate(points))))
     events = []
     with FILE.open(newline="") as file:
         for row in csv.DictReader(file):

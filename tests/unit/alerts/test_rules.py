@@ -272,13 +272,11 @@ def test_silence_is_watched_only_where_an_interval_is_known() -> None:
     assert said.startswith("7 points give no interval_s, so their silence raises no alert: north/p0/ch4")
 
 
-def test_a_rule_counts_from_its_day() -> None:
-    """It is in force from the midnight on at which its day begins, and undated always."""
-    ruleset, midnight = RuleSet((rule(),)), 1_388_534_400 * 1_000_000_000
-    assert ruleset.in_force(midnight - 1) == ()
-    assert ruleset.in_force(midnight) == ruleset.rules
-    assert RuleSet((rule(),), utc_offset_h=5.0).in_force(midnight - 5 * 3600 * 1_000_000_000) == ruleset.rules
-    assert ruleset.undated().in_force(0) == ruleset.rules
+def test_a_rule_counts_from_its_day_when_a_day_is_given() -> None:
+    """With a date only rules in force on it are bound; without one all are."""
+    ruleset = RuleSet((rule(),))
+    assert len(ruleset.bind({0: point()}, on=date(2013, 12, 31))[0].key) == 0
+    assert len(ruleset.bind({0: point()}, on=date(2014, 1, 1))[0].key) == 1
 
 
 def test_two_points_of_one_place_are_refused() -> None:

@@ -42,28 +42,6 @@ def rule(name: str, detector: str, number: int, threshold: float) -> Rule:
 
 RULES = RuleSet((rule("high", "value", 0, 1.0), rule("silent", "gap", GAP, 30.0)))
 
-PACK = """
-[pack]
-jurisdiction = "site"
-effective_from = {first}
-[[rule]]
-id = "high"
-quantity = "methane"
-unit = "% CH4"
-detector = "value"
-comparison = ">="
-threshold = 1.0
-priority = 1
-page = true
-citation = "the mine's own"
-status = "unverified"
-{more}
-[rule.message]
-kk = "к"
-ru = "р"
-en = "e"
-"""
-
 
 def meter(name: str, *, valid_from_ns: int = 0) -> PointInfo:
     """Return a methane meter of the one gateway."""
@@ -84,13 +62,11 @@ def pipeline(
     *,
     now_ns: int = T0,
     rules: RuleSet = RULES,
-    detect: DetectSettings | None = None,
 ) -> Pipeline:
     """Return a pipeline as the core makes one."""
     kept = records or MemoryRecords()
     book = AlertBook(AlertSettings(), kept, started_ns=now_ns)
-    settings = detect or DetectSettings()
-    return Pipeline(settings, rules, book, telemetry or MemoryTelemetry(), kept, now_ns=now_ns)
+    return Pipeline(DetectSettings(), rules, book, telemetry or MemoryTelemetry(), kept, now_ns=now_ns)
 
 
 class Refusing(MemoryTelemetry):

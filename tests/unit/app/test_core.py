@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from minewatch.alerts.rule import key_of
-from minewatch.alerts.settings import AlertSettings
 from minewatch.app.core import Core
 from minewatch.app.link import Frame, Link, pack, pack_readings, read
 from minewatch.app.pipeline import Pipeline
@@ -38,11 +37,10 @@ TURNS = 400  # of at most 20 ms each
 class Bench:
     """A core whose turns run until something holds."""
 
-    def __init__(self, folder: Path, mine: Pipeline, *rule_dirs: Path) -> None:
+    def __init__(self, folder: Path, mine: Pipeline) -> None:
         self.clock = FakeClock()
         self.mine = mine
-        alerts = AlertSettings(rule_dirs=rule_dirs)
-        config = Config(data=folder, core=CoreSettings(buffer_rows=10_000), alerts=alerts)
+        config = Config(data=folder, core=CoreSettings(buffer_rows=10_000))
         config.run.mkdir(parents=True)
         self.config = config
         self.core = Core(config, mine, self.clock)

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from minewatch.app.core import read_rules
 from minewatch.app.reload import accepted, hand_over
 from minewatch.config import Config, build
 from minewatch.errors import ConfigError
-from unit.app.a_mine import PACK, T0, S, pipeline
+from unit.app.a_mine import T0, S, pipeline
 from unit.app.test_core import Bench
 
 FIRST = {"valid_from": "2026-03-01T06:00:00+05:00", "by": "A", "reason": "r", "set": {"cusum_slack": 1.0}}
@@ -31,35 +30,6 @@ def test_a_running_core_takes_what_is_handed_over(tmp_path: Path) -> None:
     assert [event.actor for event in bench.mine.records.events()] == ["A", "A"]
     assert '"methane": Infinity' in bench.mine.records.events()[1].alert.why.en
     assert {event.service_ns // S for event in bench.mine.records.events()} == {T0 // S}
-
-
-def test_a_running_core_reads_its_rules_again(tmp_path: Path) -> None:
-    """A version that is added to a pack is taken and told; a wrong pack changes nothing, and is no crash."""
-    packs = tmp_path / "rules"
-    packs.mkdir()
-    (packs / "a.toml").write_text(PACK.format(first="2025-01-01", more=""), encoding="utf-8")
-    wanted = config(tmp_path, alerts={"rule_dirs": [str(packs)]})
-    bench = Bench(tmp_path, pipeline(rules=read_rules(wanted)), packs)
-    before = bench.mine.rules
-    later = PACK.format(first="2026-03-01", more='by = "chief"\nreason = "order 7"').replace(
-        "= 1.0", "= 0.75"
-    )
-
-    def write(text: str) -> bool:
-        (packs / "b.toml").write_text(text, encoding="utf-8")
-        return hand_over(wanted)
-
-    turns = iter(range(5))
-    bench.run(
-        lambda: write("[[rule"),
-        lambda: next(turns, None) is None and bench.mine.rules is before,
-        lambda: write(later),
-        lambda: len(bench.mine.records.events()) == 1,
-    )
-    (event,) = bench.mine.records.events()
-    assert (event.actor, event.comment) == ("chief", "order 7")
-    assert event.alert.why.en == "A rule changes from 2026-02-28 19:00:00 UTC: high.threshold 1.0 → 0.75"
-    assert set(before.rules) < set(bench.mine.rules.rules)
 
 
 @pytest.mark.parametrize(

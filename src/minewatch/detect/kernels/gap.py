@@ -41,7 +41,6 @@ def note_silence(out: Row, limit: Row, since: int, heard: int) -> None:
     out["ts_ns"] = due
     out["since_ns"] = since
     out["active"] = True
-    out["begins"] = limit["begins"]
     out["value"] = float(due - heard) / 1e9
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-LAYOUT = 11
+LAYOUT = 12
 NONE = -(2**63)  # a time that never was
 
 VALUE, MEAN_15MIN, TWA_8H, SHIFT_MEAN, RATE, EWMA, CUSUM, RANGE, SENTINEL, STUCK, GAP = range(11)
@@ -162,23 +162,12 @@ LIMIT = np.dtype(
         ("since_ns", "i8"),
         ("need", "u1"),  # of the last ``of`` readings must be beyond; 1 of 1 but where a limit says so
         ("of", "u1"),
-        ("begins", "u1"),  # in force from this era on, 0 when it always was
-        ("ends", "u1"),  # and before this one; ALWAYS: open
+        ("spare", "u2"),
         ("sigmas", "f4"),  # so many standard errors are added to the statistic before it is judged
         ("hits", "i8"),  # the last ``of`` readings, a bit each, the newest lowest
     ]
 )
-ALWAYS = 255  # more eras there are never
-TRANSITION = np.dtype(
-    [
-        ("key", "i8"),
-        ("ts_ns", "i8"),
-        ("since_ns", "i8"),
-        ("active", "?"),
-        ("value", "f8"),
-        ("begins", "u1"),  # of the limit
-    ]
-)
+TRANSITION = np.dtype([("key", "i8"), ("ts_ns", "i8"), ("since_ns", "i8"), ("active", "?"), ("value", "f8")])
 SCORE = np.dtype([("point", "i4"), ("ts_ns", "i8"), ("detector", "u2"), ("score", "f4"), ("evidence", "f8")])
 
 Rows = NDArray[np.void]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .jit import kernel
-from .layout import GAP, NONE, Row, Rows
+from .layout import NONE, Row, Rows
 
 
 @kernel
@@ -73,85 +73,28 @@ def note(out: Row, limit: Row, t: int, since: int, value: float) -> None:
     out["ts_ns"] = t
     out["since_ns"] = since
     out["active"] = limit["active"] != 0
-    out["begins"] = limit["begins"]
     out["value"] = value
-
-
-@kernel
-def in_force(limit: Row, era: int) -> bool:
-    """Return whether a limit is in force in an era."""
-    return bool(limit["begins"] <= era and era < limit["ends"])
-
-
-@kernel
-def hand_over(limits: Rows, first: int, last: int, era: int, silences: bool) -> None:
-    """Let versions that begin with an era go on where those of the same key that end there stand.
-
-    Of rows first to before last; of limits on silence, or of all others.
-    """
-    for k in range(first, last):
-        new = limits[k]
-        if new["begins"] != era or (new["detector"] == GAP) != silences:
-            continue
-        for j in range(first, last):
-            old = limits[j]
-            if old["key"] == new["key"] and old["ends"] == era:
-                new["active"] = old["active"]
-                new["since_ns"] = old["since_ns"]
-                new["hits"] = old["hits"] if old["of"] == new["of"] else 0
-                old["active"] = 0
-                old["since_ns"] = NONE
-                old["hits"] = 0
-
-
-@kernel
-def enter(
-    limits: Rows, limit_first: NDArray[np.int64], points: NDArray[np.int64], before: NDArray[np.int32],
-    era: int, silences: bool,
-) -> None:  # fmt: skip
-    """Take the limits of points from the eras that they stood in to this one."""
-    for i in range(points.shape[0]):
-        p = points[i]
-        for e in range(before[i] + 1, era + 1):
-            hand_over(limits, limit_first[p], limit_first[p + 1], e, silences)
-
-
-@kernel
-def era_of(starts_ns: NDArray[np.int64], t: int) -> int:
-    """Return how many eras have begun by a time."""
-    era = 0
-    while era < starts_ns.shape[0] and starts_ns[era] <= t:
-        era += 1
-    return era
 
 
 @kernel
 def judge_rows(
     limits: Rows, heard_ns: NDArray[np.int64], ts_ns: NDArray[np.int64], value: NDArray[np.float64],
-    hole_ns: int, starts_ns: NDArray[np.int64], out: Rows,
+    hole_ns: int, out: Rows,
 ) -> int:  # fmt: skip
     """Judge rows of one subject, in order of time, by its limits; write and count the transitions.
 
-    ``heard_ns`` is when each limit was judged last, the same for all: beyond ``hole_ns`` after that what was
-    pending begins anew. ``starts_ns`` are those of the eras. ``out`` has a row for each limit and row, and
-    there is a limit.
+    ``heard_ns`` is when each limit was judged last: beyond ``hole_ns`` after that what was pending begins
+    anew. ``out`` has a row for each limit and row.
     """
     made = 0
-    era = era_of(starts_ns, heard_ns[0])
     for i in range(ts_ns.shape[0]):
         if np.isnan(value[i]):
             continue
-        now = era_of(starts_ns, ts_ns[i])
-        while era < now:
-            era += 1
-            hand_over(limits, 0, limits.shape[0], era, False)
         for k in range(limits.shape[0]):
             if ts_ns[i] - heard_ns[k] > hole_ns:
                 limits[k]["since_ns"] = NONE
                 limits[k]["hits"] = 0
             heard_ns[k] = ts_ns[i]
-            if not in_force(limits[k], era):
-                continue
             since = judge(limits[k], value[i], ts_ns[i])
             if since != NONE:
                 note(out[made], limits[k], ts_ns[i], since, value[i])

@@ -62,7 +62,7 @@ from .layout import (
     State,
 )
 from .level import level_shift
-from .limits import in_force, judge, note
+from .limits import judge, note
 from .novelty import novelty
 from .quality import classify, is_sentinel, unchanged
 from .rate import rate_of_rise
@@ -124,14 +124,13 @@ def walk(
     state: State, par: Parameters,
     point: NDArray[np.int32], ts_ns: NDArray[np.int64], value: NDArray[np.float64], given: NDArray[np.uint8],
     begin: int, quality: NDArray[np.uint8], transitions: Rows, scores: Rows, statistics: NDArray[np.float64],
-    heard_at: int, era: int, clock_era: int,
+    heard_at: int,
 ) -> tuple[int, int, int, int]:  # fmt: skip
     """Take rows[begin:] in; return (rows done, transitions, scores, late rows).
 
     It stops before a row for which ``transitions`` or ``scores`` might be too short. ``statistics`` is (rows,
     DETECTORS), or has no rows when nobody asks. ``heard_at`` is when these rows were heard by the clock that
-    judges silence, NONE where the readings' own times do (a recording). Limits that are in force in ``era``
-    are judged, those on silence that are in force in ``clock_era``.
+    judges silence, NONE where the readings' own times do (a recording).
 
     A row not after the point's last is late: it gets its quality and is not judged. A row whose clock is
     doubted is judged by its value, and moves no time but that of delays. A bad row is no measurement: it only
@@ -264,8 +263,6 @@ def walk(
         quality[i] = q
         for k in range(first[p], first[p + 1]):
             limit = limits[k]
-            if not in_force(limit, clock_era if limit["detector"] == GAP else era):
-                continue
             judged = said = stat[limit["detector"]]
             if limit["sigmas"] != 0.0 or limit["detector"] == RATE_ERROR:
                 if np.isnan(stat[RATE_ERROR]):  # costs more than the rate: worked out where it is asked for
