@@ -7,7 +7,7 @@ import pytest
 
 from minewatch.contracts import PointInfo, ReadingBatch
 from minewatch.detect import parcel
-from minewatch.detect.company.group import PARTIAL
+from minewatch.detect.company.group import AHEAD, PARTIAL
 from minewatch.detect.company.live import KINDS, Company
 from minewatch.detect.company.settings import CompanySettings
 from unit.detect.mine import START, S
@@ -100,6 +100,30 @@ def test_a_gateway_that_speaks_seldom_holds_nothing_up(every):
     """A meter whose readings are good only now and then delays no row of the others."""
     seconds = [_second(k, points=(AIR, GAS) if k % every == 0 else (AIR,)) for k in range(300)]
     assert max(_ages(_company(), seconds)) <= 3
+
+
+@pytest.mark.parametrize(("interval", "wait_s"), [(1, 0), (1, 30), (60, 120), (600, 120)])
+@pytest.mark.parametrize("behind", [0, -20])
+def test_most_sensors_falling_silent_blind_no_others(interval, wait_s, behind):
+    """The gateway with most sensors is gone: the other's make rows again, none is dropped within the wait."""
+    every = _zone(float(interval))
+    every += [replace(every[AIR], place=f"s/an{n}/v", device=f"an{n}") for n in (1, 2)]
+    company, before = _company(every, wait_s=wait_s), AHEAD._value.get()
+    judged = []
+    for k in range(100):
+        batch = _second(0, points=(AIR, GAS))
+        ts = START + k * interval * S
+        batch = replace(batch, ts_ns=np.array([ts, ts - behind * S]))
+        here = (
+            [batch, ReadingBatch.of([2, 3], [ts] * 2, [1.6] * 2)]
+            if k < 10
+            else [batch.take(batch.point == GAS)]
+        )
+        judged += [int(t) for e in company.take(ReadingBatch.join(here))[1] for t in e.ts_ns]
+    if wait_s >= -behind:
+        assert AHEAD._value.get() == before
+    assert len([t for t in judged if t > START + 10 * interval * S]) >= 80
+    assert max(judged) >= START + 96 * interval * S
 
 
 def test_a_clock_that_was_ahead_and_is_gone_stops_nobody():

@@ -138,7 +138,7 @@ class Group:
         self.name, self.members, self.infos, self.drift = name, members, infos, drift
         self._hold, self._judges = hold, judges
         self._step_ns, self._grace_ns = round(settings.step_s * 1e9), round(settings.grace_s * 1e9)
-        self._pace = Pace(infos, self._step_ns, self._grace_ns, round(settings.wait_s * 1e9))
+        self._pace = Pace(infos, int(hold.max()), self._step_ns, self._grace_ns, round(settings.wait_s * 1e9))
         self._detectors = tuple(dict.fromkeys(turn.detector for turn in judges if turn.told))
         least = HOLE_NS if all(i.interval_s > 0 for i in infos) else UNKNOWN_HOLE_NS
         self._hole_ns = max(least, 2 * int(hold.max()))  # three of the longest interval

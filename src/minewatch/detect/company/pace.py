@@ -19,12 +19,17 @@ class Pace:
     Plain numbers: a group hangs on one gateway or two, and is asked with every row.
     """
 
-    def __init__(self, infos: Sequence[PointInfo], step_ns: int, grace_ns: int, wait_ns: int) -> None:
+    def __init__(
+        self, infos: Sequence[PointInfo], hold_ns: int, step_ns: int, grace_ns: int, wait_ns: int
+    ) -> None:
+        """Begin; ``hold_ns`` is the longest time that a value is held, so how seldom a sensor may speak."""
         sensors = Counter(info.gateway for info in infos)
         names = list(sensors)
         self._of = np.array([names.index(info.gateway) for info in infos])
         self._sensors = [sensors[name] for name in names]
         self._step_ns, self._grace_ns, self._wait_ns = step_ns, grace_ns, wait_ns
+        self._away_ns = max(wait_ns, hold_ns)  # who is silent for longer is away
+        self._most_ns = max(wait_ns // PART, hold_ns, step_ns)  # of silence in one step
         self._newest, self._fed = [0] * len(names), [0] * len(names)
         self._lag = [0] * len(names)  # behind the clock that is followed, when it was heard last
         self._silence = [0] * len(names)  # how far others went on since then
@@ -50,7 +55,7 @@ class Pace:
     @property
     def bound_ns(self) -> int:
         """The time from which readings are too far ahead of the clock that is followed to be waited for."""
-        return self.latest_ns + self._wait_ns
+        return self.latest_ns + 2 * self._away_ns  # while nobody knows yet who is away they are kept
 
     def note(self, slot: I8, ts_ns: I8) -> None:
         """Hear of readings of these sensors, in order of time."""
@@ -89,7 +94,7 @@ class Pace:
         clock is behind more often, after a power cut for instance.
         """
         went = max((n - b for n, b, h in zip(self._newest, before, heard, strict=True) if h and b), default=0)
-        went = min(max(went, 0), self._wait_ns // PART)
+        went = min(max(went, 0), self._most_ns)
         self._silence = [0 if h else s + went for h, s in zip(heard, self._silence, strict=True)]
         here = [(n, w) for n, w, h in zip(self._newest, self._sensors, self._here(), strict=True) if h]
         left = sum(w for _, w in here) // 2 + 1
@@ -104,4 +109,4 @@ class Pace:
         ]
 
     def _here(self) -> list[bool]:
-        return [n > 0 and s <= self._wait_ns for n, s in zip(self._newest, self._silence, strict=True)]
+        return [n > 0 and s <= self._away_ns for n, s in zip(self._newest, self._silence, strict=True)]
