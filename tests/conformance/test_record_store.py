@@ -133,8 +133,19 @@ def test_pages_of_the_ledger_go_on_without_a_repeat_or_a_hole(store: RecordStore
             if not cursor:
                 break
         assert seen == [f"north/m{number}/ch4" for number in (5, 4, 3, 2, 1)]
-    with pytest.raises(ConfigError):
-        store.calibrations(CalibrationQuery(cursor="x"))
+
+
+@pytest.mark.parametrize("cursor", ["x", "1", "~k", "-1~k", "²~k", f"{2**63}~k", f"{'9' * 19}~k"])
+def test_a_strange_cursor_of_the_ledger_is_refused(store: RecordStore, cursor: str) -> None:
+    """A cursor that we did not write is refused by name, also one later than any time that is stored."""
+    with pytest.raises(ConfigError, match="cursor"):
+        store.calibrations(CalibrationQuery(cursor=cursor))
+
+
+def test_the_last_cursor_of_the_ledger_is_taken(store: RecordStore) -> None:
+    """The latest time that can be stored is still a cursor."""
+    store.append(rows_of(1, 10))
+    assert len(store.calibrations(CalibrationQuery(cursor=f"{2**63 - 1}~k"))[0]) == 1
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,14 @@ async def test_filters(ledger: Stage, params: dict[str, Any], begins: list[int])
         assert rest["next"] is None
 
 
+@pytest.mark.parametrize("cursor", ["9999999999999999999~x", "x"])
+async def test_a_strange_cursor_is_an_error_of_the_caller(ledger: Stage, cursor: str) -> None:
+    """A cursor that is none, or later than any time, is refused and its field named."""
+    async with ledger.client() as client:
+        answer = await client.get(LEDGER, params={"cursor": cursor})
+    assert (answer.status_code, answer.json()["path"]) == (422, "query.cursor")
+
+
 async def test_an_announcement_is_signed_and_listed_until_it_is_over(stage: Stage) -> None:
     """It stands in the journal with its desk; the list has what is to come, and forgets what is over."""
     answer = await told(stage, window(1, 2, gas_pct=2.2, comment=" order 117 "), **{"X-Actor": "desk-1"})

@@ -16,8 +16,10 @@ from minewatch.store.records.schema import ALERT_EVENT
 BEGAN: ColumnElement[int] = literal_column("json_extract(text, '$.calibration.from_ns')")
 TOLD: ColumnElement[int] = literal_column("json_extract(text, '$.service_ns')")
 ANNOUNCED: ColumnElement[int] = literal_column("json_extract(text, '$.announced.to_ns')")
+ABOUT: ColumnElement[str] = literal_column("json_extract(text, '$.announced.place')")
 PLACE: ColumnElement[str] = literal_column("json_extract(text, '$.alert.place')")
 ZONE: ColumnElement[str] = literal_column("json_extract(text, '$.alert.zone')")
+LAST_NS = 2**63 - 1  # what a column of SQLite holds
 RUNS, ENDED = "|tagged|", "|cleared|"  # in the keys of the two rows of a test
 
 
@@ -44,13 +46,15 @@ def calibrations(query: CalibrationQuery) -> Select[tuple[Any, ...]]:
 
 
 def announced(since_ns: int) -> Select[tuple[Any, ...]]:
-    """Return the statement that lists what was announced since a time, in any order."""
+    """Return the statement that lists the last row about each place announced since a time, oldest first."""
+    told = select(func.max(ALERT_EVENT.c.row)).where(ANNOUNCED.is_not(None), since_ns <= TOLD)
+    last = told.group_by(ABOUT)
     columns = select(ALERT_EVENT.c.text, ALERT_EVENT.c.hash)
-    return columns.where(ANNOUNCED.is_not(None), since_ns <= TOLD)  # in order of rows it would read them all
+    return columns.where(ALERT_EVENT.c.row.in_(last)).order_by(ALERT_EVENT.c.row)
 
 
 def last_of_each(rows: Iterable[AlertEvent]) -> Sequence[AlertEvent]:
-    """Return the last announcement of each place: a later one takes the stead of those before."""
+    """Return what ``announced`` selects, without a database."""
     ordered = sorted(rows, key=lambda row: row.row)
     last = {row.announced.place: row for row in ordered if row.announced is not None}
     return sorted(last.values(), key=lambda row: row.row)
@@ -79,7 +83,7 @@ def page(rows: Sequence[AlertEvent], limit: int) -> tuple[Sequence[AlertEvent], 
 def read_cursor(text: str) -> tuple[int, str]:
     """Return where a page of the ledger goes on. Raises ConfigError."""
     began, between, key = text.partition("~")
-    if between and began.isascii() and began.isdigit() and len(began) < 20:
+    if between and began.isascii() and began.isdigit() and len(began) < 20 and int(began) <= LAST_NS:
         return int(began), key
     raise ConfigError(
         "this is no cursor of ours", where="cursor", mend="Use the value of `next` as it came, or none."

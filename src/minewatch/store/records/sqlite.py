@@ -122,7 +122,7 @@ class SqliteRecords:
 
     def announced(self, since_ns: int) -> Sequence[AlertEvent]:
         """Return the last row about each place whose test was announced since a time, oldest first."""
-        return ledger.last_of_each(self._journal(ledger.announced(since_ns)))
+        return self._journal(ledger.announced(since_ns))
 
     def _journal(self, statement: Select[tuple[Any, ...]]) -> list[AlertEvent]:
         with explained(self._path), self.engine.connect() as connection:
