@@ -5,6 +5,7 @@ The journal is what counts: a row that it has taken holds at once, and after a r
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -31,24 +32,23 @@ class Announcements:
     def __init__(self, records: RecordStore, points: Points, now_ns: int) -> None:
         self._records = records
         self._points = points
-        self._standing: dict[str, Announcement] = {}
+        self._standing: dict[str, AlertEvent] = {}
         self.take(records.announced(now_ns - AHEAD_MOST_NS - WINDOW_MOST_NS))
 
     def take(self, rows: Iterable[AlertEvent], engine: Engine | None = None) -> None:
         """Let what the journal has taken hold, for a detector too."""
         for row in rows:
             if row.announced is not None:
-                self._standing[row.announced.place] = row.announced
+                self._standing[row.announced.place] = row
                 if engine is not None:
                     self._tell(row.announced, engine)
 
     def tell(self, engine: Engine) -> None:
         """Tell a detector that knows nothing yet."""
-        for standing in self._standing.values():
-            self._tell(standing, engine)
+        self.take(list(self._standing.values()), engine)
 
     def rows(self, asked: Announce, engine: Engine, now_ns: int) -> list[AlertEvent]:
-        """Return a row for each meter that is meant; of a repeat those that the journal holds.
+        """Return a row for each meter that is meant; of what the journal holds already, its row there.
 
         A window begins no earlier than it is announced: what was judged stays judged. Raises NotFound where
         there is no such meter, or no window to end; CommandRefused for too many.
@@ -57,7 +57,8 @@ class Announcements:
         if before := self._before(asked, meters):
             return before
         made = [
-            announced.event(said, info, now_ns, comment=asked.comment, key=asked.key)
+            self._unchanged(said, asked.comment, now_ns)
+            or announced.event(said, info, now_ns, comment=asked.comment, key=asked.key)
             for info in meters
             if (said := self._said(asked, info.place, now_ns)) is not None
         ]
@@ -73,10 +74,18 @@ class Announcements:
         if not asked.end:
             begin_ns = max(asked.from_ns, now_ns)
             return Announcement(place, begin_ns, asked.to_ns, asked.actor, asked.gas_pct)
-        standing = self._standing.get(place)
-        if standing is None or standing.to_ns <= now_ns:
+        row = self._standing.get(place)
+        if row is None or row.announced is None or row.announced.to_ns <= now_ns:
             return None
-        return replace(standing, to_ns=now_ns, actor=asked.actor)
+        return replace(row.announced, to_ns=now_ns, actor=asked.actor)
+
+    def _unchanged(self, said: Announcement, comment: str, now_ns: int) -> AlertEvent | None:
+        """Return the row that stands where it says the same from now on: the journal needs no other."""
+        row = self._standing.get(said.place)
+        if row is None or row.announced is None or row.comment != comment:
+            return None
+        left = replace(row.announced, from_ns=max(row.announced.from_ns, now_ns))
+        return row if _same(left, said) else None
 
     def _meant(self, asked: Announce, engine: Engine) -> list[PointInfo]:
         testable = engine.trials.meters()
@@ -100,3 +109,8 @@ class Announcements:
     def _tell(self, standing: Announcement, engine: Engine) -> None:
         known = self._points.at([standing.place]).tolist()
         engine.trials.announce(standing, known[0] if known else -1)
+
+
+def _same(one: Announcement, other: Announcement) -> bool:
+    gas = one.gas_pct == other.gas_pct or (math.isnan(one.gas_pct) and math.isnan(other.gas_pct))
+    return gas and replace(one, gas_pct=0.0) == replace(other, gas_pct=0.0)

@@ -342,17 +342,20 @@ class Pipeline:
         return kept[-1]
 
     def announce(self, asked: Announce, now_ns: int) -> Sequence[AlertEvent]:
-        """Let tests of meters be expected; a repeat gives the first rows.
+        """Let tests of meters be expected; a repeat, or what changes nothing, gives the rows that stand.
 
         Raises CommandRefused, NotFound, StoreBusy when the journal cannot be written.
         """
         rows = self.announcements.rows(asked, self.engine, now_ns)
-        if rows[0].row:
+        fresh = [row for row in rows if not row.row]
+        if not fresh:
             return rows
-        kept = [row for row in self._record(rows) if row.announced is not None]
+        if not self.settled:  # else whoever asks again and again would fill the memory
+            raise StoreBusy(f"the journal cannot be written, ask again later: {self.record_problem}")
+        kept = self._record(fresh)
         if not kept:
             raise StoreBusy(f"the journal cannot be written, the command waits: {self.record_problem}")
-        return kept
+        return [*(row for row in rows if row.row), *kept]
 
     # ---- the store -----------------------------------------------------------------------------
 

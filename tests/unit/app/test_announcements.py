@@ -110,6 +110,62 @@ def test_a_later_word_takes_the_stead_of_the_one_before_also_after_a_restart() -
     assert windows(made) == windows(mine(records, now_ns=T0 + 24 * HOUR)) == {}
 
 
+@pytest.mark.parametrize("key", ["", "http:9"])
+def test_what_changes_nothing_writes_nothing(key: str) -> None:
+    """The same window once more, from now on too, is answered by the row that stands, gas said or not."""
+    made = mine()
+    for second, gas in ((0, {}), (20, {"gas_pct": 2.2})):
+        now = T0 + second * S
+        first = made.announce(asked(comment="order 117", **gas), now)
+        rows = len(made.records.events())
+        again = asked(begin=(second + 9) * S, comment="order 117", key=key, **gas)
+        assert made.announce(again, now + 9 * S) == first
+        assert len(made.records.events()) == rows
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"begin": 60 * S},
+        {"end": HOUR + 1},
+        {"gas_pct": 2.3},
+        {"gas_pct": float("nan")},
+        {"comment": "more"},
+    ],
+)
+def test_what_changes_anything_is_written(other: dict[str, Any]) -> None:
+    """Another begin, end, gas or comment is a row of its own; so is another desk."""
+    made = mine()
+    said: dict[str, Any] = {"gas_pct": 2.2}
+    made.announce(asked(**said), T0)
+    made.announce(asked(**(said | other)), T0 + S)
+    made.announce(replace(asked(**(said | other)), actor="desk-2"), T0 + 2 * S)
+    assert len(made.records.events()) == 3
+
+
+def test_of_a_zone_only_the_meters_that_change_are_written() -> None:
+    """The answer has every meter that is meant, the journal a row more for those that had no such window."""
+    made = mine()
+    made.announce(asked(), T0)
+    rows = made.announce(asked("mine"), T0)
+    assert [row.alert.place for row in rows] == [PLACE, "mine/b/CH4"]
+    assert [row.row for row in rows] == [1, 2]
+
+
+def test_while_the_journal_refuses_nothing_more_is_held() -> None:
+    """Of twenty that ask, with one key or without, the first one's rows wait; the others must ask anew."""
+    records = RefusingRecords()
+    made = mine(records)
+    records.full = True
+    for n in range(20):
+        with pytest.raises(StoreBusy, match="ask again later" if n else "the command waits"):
+            made.announce(asked("mine", end=HOUR + n * S, key="http:1" if n % 2 else ""), T0)
+    records.full = False
+    made.tick(T0 + S)
+    assert len(records.events()) == 2
+    assert set(windows(made).values()) == {(0, 3600)}
+
+
 def test_what_stands_nowhere_cannot_be_ended() -> None:
     """A meter without a window, or whose window is over, is refused."""
     made = mine()
