@@ -13,6 +13,7 @@ from minewatch.alerts import announced
 from minewatch.app.points import Points
 from minewatch.contracts import (
     AHEAD_MOST_NS,
+    KEY_REUSED,
     WINDOW_MOST_NS,
     AlertEvent,
     Announce,
@@ -51,13 +52,15 @@ class Announcements:
         """Return a row for each meter that is meant; of what the journal holds already, its row there.
 
         A window begins no earlier than it is announced: what was judged stays judged. Raises NotFound where
-        there is no such meter, or no window to end; CommandRefused for too many.
+        there is no such meter, or no window to end; CommandRefused for too many, or a key used for another.
         """
         meters = self._meant(asked, engine)
-        if before := self._before(asked, meters):
-            return before
+        before = self._before(asked, meters)
+        if before and asked.end:  # what was announced since is not meant
+            return list(before.values())
         made = [
-            self._unchanged(said, asked.comment, now_ns)
+            before.get(info.place)
+            or self._unchanged(said, asked.comment, now_ns)
             or announced.event(said, info, now_ns, comment=asked.comment, key=asked.key)
             for info in meters
             if (said := self._said(asked, info.place, now_ns)) is not None
@@ -66,9 +69,17 @@ class Announcements:
             raise NotFound(f"no test is announced at {asked.place or asked.zone!r}")
         return made
 
-    def _before(self, asked: Announce, meters: Iterable[PointInfo]) -> list[AlertEvent]:
-        names = [announced.row_name(asked.key, info.place) for info in meters] if asked.key else []
-        return [row for name in names if (row := self._records.event_by_key(name)) is not None]
+    def _before(self, asked: Announce, meters: Iterable[PointInfo]) -> dict[str, AlertEvent]:
+        """Return by place what a command with this key left. Raises CommandRefused if it was another."""
+        names = {info.place: announced.row_name(asked.key, info.place) for info in meters if asked.key}
+        found = {place: self._records.event_by_key(name) for place, name in names.items()}
+        before = {place: row for place, row in found.items() if row is not None}
+        if not all(_answers(row, asked) for row in before.values()):
+            raise CommandRefused(
+                "this Idempotency-Key came with another command before: use a new key for a new command",
+                state=KEY_REUSED,
+            )
+        return before
 
     def _said(self, asked: Announce, place: str, now_ns: int) -> Announcement | None:
         if not asked.end:
@@ -109,6 +120,16 @@ class Announcements:
     def _tell(self, standing: Announcement, engine: Engine) -> None:
         known = self._points.at([standing.place]).tolist()
         engine.trials.announce(standing, known[0] if known else -1)
+
+
+def _answers(row: AlertEvent, asked: Announce) -> bool:
+    said = row.announced
+    if said is None or row.comment != asked.comment:
+        return False
+    if asked.end:
+        return said.to_ns == row.time_ns
+    begin_ns = max(asked.from_ns, row.time_ns)
+    return _same(said, Announcement(said.place, begin_ns, asked.to_ns, asked.actor, asked.gas_pct))
 
 
 def _same(one: Announcement, other: Announcement) -> bool:

@@ -51,6 +51,7 @@ from minewatch.contracts.stores import (
 )
 from minewatch.contracts.trials import (
     AHEAD_MOST_NS,
+    KEY_REUSED,
     WINDOW_MOST_NS,
     Announce,
     Announcement,
@@ -66,6 +67,7 @@ __all__ = [
     "F8",
     "I4",
     "I8",
+    "KEY_REUSED",
     "NO_WORDS",
     "OUTSIDE",
     "U1",

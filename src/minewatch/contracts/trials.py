@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 WINDOW_MOST_NS = 12 * 3600 * 1_000_000_000  # of an announced test
+KEY_REUSED = "key-reused"  # the state of a refusal: the idempotency key came with another command before
 AHEAD_MOST_NS = 7 * 24 * 3600 * 1_000_000_000  # how long before its begin it may be announced
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from minewatch.contracts import (
     F8,
+    KEY_REUSED,
     Alert,
     AlertEvent,
     AlertState,
@@ -98,6 +99,9 @@ class FakeCore:
             if inside and info.quantity == "methane" and (not asked.end or info.place in standing):
                 key = f"{asked.key or len(self.asked)}|test-announced|{info.place}"
                 kind, about = EventKind.ANNOUNCED, _about(info, now)
+                before = self._records.event_by_key(key)
+                if before and before.announced and asked.end != (before.announced.to_ns == before.time_ns):
+                    raise CommandRefused("this key came with another command before", state=KEY_REUSED)
                 rows.append(
                     AlertEvent(key, kind, about, now, now, said.actor, comment=asked.comment, announced=said)
                 )

@@ -9,7 +9,7 @@ import pytest
 
 from minewatch.app.announcements import MOST_METERS
 from minewatch.app.pipeline import Pipeline
-from minewatch.contracts import Announce, EventKind, RecordStore
+from minewatch.contracts import KEY_REUSED, Announce, EventKind, RecordStore
 from minewatch.errors import CommandRefused, NotFound, StoreBusy
 from minewatch.testing import MemoryRecords
 from unit.app.a_mine import HOUR, T0, RefusingRecords, S, meter, pipeline
@@ -184,6 +184,41 @@ def test_a_repeat_gives_the_first_rows() -> None:
     ended = made.announce(end, T0 + 10 * S)
     assert made.announce(end, T0 + 20 * S) == ended
     assert len(made.records.events()) == 4
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"end_it": True}, {"end": 2 * HOUR}, {"begin": 60 * S}, {"gas_pct": 2.2}, {"comment": "done"}],
+)
+def test_a_key_of_another_command_is_refused(other: dict[str, Any]) -> None:
+    """An end with the key of an announcement is not answered as done; nor is another window or comment."""
+    records = MemoryRecords()
+    mine(records).announce(asked(key="http:1"), T0)
+    later = mine(records, now_ns=T0 + S)
+    ends = other.get("end_it", False)
+    more = {name: value for name, value in other.items() if name != "end_it"}
+    with pytest.raises(CommandRefused, match="another command") as refused:
+        later.announce(replace(asked(key="http:1", **more), end=ends), T0 + S)
+    assert refused.value.state == KEY_REUSED
+    assert len(records.events()) == 1
+    assert windows(later) == {PLACE: (0, 3600)}
+
+
+def test_an_announcement_with_the_key_of_an_end_is_refused() -> None:
+    """The other way round: a new window is not answered by the end that had its key."""
+    made = mine()
+    made.announce(asked(), T0)
+    made.announce(replace(asked(key="http:1"), end=True), T0 + S)
+    with pytest.raises(CommandRefused, match="another command"):
+        made.announce(asked(key="http:1"), T0 + 2 * S)
+
+
+def test_a_key_of_one_meter_does_not_answer_for_its_zone() -> None:
+    """Of a place that holds more the other meters are announced, whatever row the key has already."""
+    made = mine()
+    made.announce(asked(key="http:1"), T0)
+    made.announce(asked("mine", key="http:1"), T0 + S)
+    assert sorted(windows(made)) == [PLACE, "mine/b/CH4"]
 
 
 def test_what_the_journal_refuses_does_not_hold_until_it_is_written() -> None:

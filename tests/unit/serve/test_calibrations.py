@@ -151,6 +151,15 @@ async def test_a_repeat_announces_once(stage: Stage) -> None:
     assert (other.status_code, other.json()["code"]) == (422, "key-reused")
 
 
+async def test_an_end_with_the_key_of_the_announcement_is_refused_after_a_restart(stage: Stage) -> None:
+    """Serve remembers nothing, the journal does: what is not carried out is not answered as done."""
+    await told(stage, window(0, 1), **{"Idempotency-Key": "k1"})
+    again = Stage(stage.clock, stage.records)
+    answer = await told(again, {"place": PLACE}, "announced/end", **{"Idempotency-Key": "k1"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "key-reused")
+    assert len((await asked(again, f"{LEDGER}/announced"))["items"]) == 1
+
+
 @pytest.mark.parametrize(
     ("body", "path"),
     [

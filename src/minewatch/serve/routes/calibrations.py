@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from minewatch.contracts import (
     AHEAD_MOST_NS,
+    KEY_REUSED,
     WINDOW_MOST_NS,
     Announce,
     CalibrationQuery,
@@ -17,7 +18,7 @@ from minewatch.contracts import (
 from minewatch.errors import CommandRefused, CoreUnavailable, MinewatchError, NotFound
 from minewatch.serve import metrics, present
 from minewatch.serve.calibration_schemas import AnnouncedList, AnnounceEnd, AnnounceTest, CalibrationList
-from minewatch.serve.once import event_key
+from minewatch.serve.once import event_key, key_reused
 from minewatch.serve.problems import bad_field
 from minewatch.serve.room import Room, TheRoom
 from minewatch.serve.routes.fields import (
@@ -73,7 +74,8 @@ async def announce_test(room: TheRoom, who: Actor, body: AnnounceTest, key: Key 
     announcement for a meter takes the stead of the one before.
     """
     now_ns = room.clock.now_ns()
-    from_ns = time_ns(body.begin, "from", now_ns, where="body")
+    # 0: from when the core hears it, so that a repeat asks for the same
+    from_ns = time_ns(body.begin, "from", 0, where="body")
     to_ns = time_ns(body.end, "to", 0, where="body")
     _check_window(max(from_ns, now_ns), to_ns, now_ns)
     gas_pct = math.nan if body.gas_pct is None else body.gas_pct
@@ -118,6 +120,8 @@ async def _carry_out(room: Room, asked: Announce, name: str, body: AnnounceEnd) 
         outcome = {CommandRefused: "refused", NotFound: "not-found", CoreUnavailable: "unavailable"}.get(
             type(error), "failed"
         )
+        if isinstance(error, CommandRefused) and error.state == KEY_REUSED:
+            raise key_reused() from None
         raise
     finally:
         metrics.COMMANDS.labels(name, outcome).inc()
