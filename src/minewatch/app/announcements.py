@@ -9,6 +9,8 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+import structlog
+
 from minewatch.alerts import announced
 from minewatch.app.points import Points
 from minewatch.contracts import (
@@ -24,16 +26,22 @@ from minewatch.contracts import (
 from minewatch.detect.engine import Engine
 from minewatch.errors import CommandRefused, NotFound
 
+log = structlog.get_logger(__name__)
+
 MOST_METERS = 50  # of one command: whoever tests more announces them in turn
 
 
 class Announcements:
-    """What stands, by place; the last word about a place counts."""
+    """What stands, by place; the last word about a place counts, before what is configured for it."""
 
-    def __init__(self, records: RecordStore, points: Points, now_ns: int) -> None:
+    def __init__(
+        self, records: RecordStore, points: Points, now_ns: int, configured: Iterable[Announcement] = ()
+    ) -> None:
         self._records = records
         self._points = points
+        self._configured = {said.place: said for said in configured if said.to_ns > now_ns}
         self._standing: dict[str, AlertEvent] = {}
+        self._overridden: set[str] = set()
         self.take(records.announced(now_ns - AHEAD_MOST_NS - WINDOW_MOST_NS))
 
     def take(self, rows: Iterable[AlertEvent], engine: Engine | None = None) -> None:
@@ -42,11 +50,13 @@ class Announcements:
             if row.announced is not None:
                 self._standing[row.announced.place] = row
                 if engine is not None:
-                    self._tell(row.announced, engine)
+                    self._tell(row.announced, engine, row.time_ns)
 
-    def tell(self, engine: Engine) -> None:
-        """Tell a detector that knows nothing yet."""
-        self.take(list(self._standing.values()), engine)
+    def tell(self, engine: Engine, now_ns: int) -> None:
+        """Tell a detector that knows nothing but the settings."""
+        for row in self._standing.values():
+            if row.announced is not None:
+                self._tell(row.announced, engine, now_ns)
 
     def rows(self, asked: Announce, engine: Engine, now_ns: int) -> list[AlertEvent]:
         """Return a row for each meter that is meant; of what the journal holds already, its row there.
@@ -117,7 +127,17 @@ class Announcements:
             if where == path or where.startswith(f"{path}/"):
                 yield point, info
 
-    def _tell(self, standing: Announcement, engine: Engine) -> None:
+    def _tell(self, standing: Announcement, engine: Engine, now_ns: int) -> None:
+        configured = self._configured.get(standing.place)
+        if configured is not None:
+            if standing.to_ns <= min(now_ns, configured.from_ns):
+                standing = configured  # it is yet to come when what was told is over
+            elif standing.place not in self._overridden:
+                self._overridden.add(standing.place)
+                log.warning(
+                    "an announced test takes the stead of that in detect.test_gas.announced",
+                    place=standing.place,
+                )
         known = self._points.at([standing.place]).tolist()
         engine.trials.announce(standing, known[0] if known else -1)
 

@@ -95,7 +95,8 @@ class Pipeline:
         self.started_ns = now_ns
         self.readings = 0
         self.rejects = Rejects(records)
-        self.announcements = Announcements(records, self.points, now_ns)
+        configured = [test.said() for test in detect.test_gas.announced]
+        self.announcements = Announcements(records, self.points, now_ns, configured)
         self.notes = Notes(self.ledger, book, self.rejects)
         self.store_problem = ""
         self.record_problem = ""
@@ -117,7 +118,7 @@ class Pipeline:
         self.history = History(self.points, self._detect, self._company)
         if self.points.infos:
             self._adopt(list(enumerate(self.points.infos)), first=0)
-        self.announcements.tell(self.engine)
+        self.announcements.tell(self.engine, self.started_ns)
 
     # ---- points and gateways -------------------------------------------------------------------
 

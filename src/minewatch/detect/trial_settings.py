@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from typing import Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from minewatch.contracts import Announcement
 from minewatch.detect.kernels.trial_layout import Signs
 
 SECOND = 1_000_000_000
@@ -28,6 +30,12 @@ class AnnouncedTest(BaseModel):
         if not timedelta(0) < self.end - self.begin <= timedelta(hours=12):
             raise ValueError("the window must end after it begins, at most 12 hours later")
         return self
+
+    def said(self) -> Announcement:
+        """Return it as an announcement told while the service runs is."""
+        gas_pct = math.nan if self.gas_pct is None else self.gas_pct
+        begin_ns, end_ns = (round(moment.timestamp() * 1e9) for moment in (self.begin, self.end))
+        return Announcement(self.place, begin_ns, end_ns, self.by, gas_pct)
 
 
 class TestGasSettings(BaseModel):

@@ -7,7 +7,6 @@ without a zone has no group, and its alerts never wait.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -73,9 +72,7 @@ class Trials:
         self._announced: dict[str, Announcement] = {}
         self._window: dict[int, Announcement] = {}  # by point, as its row has it
         for test in settings.announced:
-            gas = math.nan if test.gas_pct is None else test.gas_pct
-            begin, end = (round(moment.timestamp() * 1e9) for moment in (test.begin, test.end))
-            self._announced[test.place] = Announcement(test.place, begin, end, test.by, gas)
+            self._announced[test.place] = test.said()
         self._changes = np.zeros(ROOM, CHANGE)
         self._grouped = True
 

@@ -62,11 +62,13 @@ def pipeline(
     *,
     now_ns: int = T0,
     rules: RuleSet = RULES,
+    detect: DetectSettings | None = None,
 ) -> Pipeline:
     """Return a pipeline as the core makes one."""
     kept = records or MemoryRecords()
     book = AlertBook(AlertSettings(), kept, started_ns=now_ns)
-    return Pipeline(DetectSettings(), rules, book, telemetry or MemoryTelemetry(), kept, now_ns=now_ns)
+    settings = detect or DetectSettings()
+    return Pipeline(settings, rules, book, telemetry or MemoryTelemetry(), kept, now_ns=now_ns)
 
 
 class Refusing(MemoryTelemetry):

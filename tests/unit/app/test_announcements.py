@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from minewatch.app.announcements import MOST_METERS
 from minewatch.app.pipeline import Pipeline
 from minewatch.contracts import KEY_REUSED, Announce, EventKind, RecordStore
+from minewatch.detect.settings import DetectSettings
+from minewatch.detect.trial_settings import AnnouncedTest, TestGasSettings
 from minewatch.errors import CommandRefused, NotFound, StoreBusy
 from minewatch.testing import MemoryRecords
 from unit.app.a_mine import HOUR, T0, RefusingRecords, S, meter, pipeline
@@ -17,9 +21,11 @@ from unit.app.a_mine import HOUR, T0, RefusingRecords, S, meter, pipeline
 PLACE = "mine/a/CH4"
 
 
-def mine(records: RecordStore | None = None, *, now_ns: int = T0) -> Pipeline:
+def mine(
+    records: RecordStore | None = None, *, now_ns: int = T0, detect: DetectSettings | None = None
+) -> Pipeline:
     """Return a mine with two methane meters in one zone and a meter of another gas."""
-    made = pipeline(records=records, now_ns=now_ns)
+    made = pipeline(records=records, now_ns=now_ns, detect=detect)
     other = replace(meter("c"), quantity="carbon_monoxide", unit="ppm")
     made.register([meter("a"), meter("b"), other], now_ns)
     return made
@@ -164,6 +170,46 @@ def test_while_the_journal_refuses_nothing_more_is_held() -> None:
     made.tick(T0 + S)
     assert len(records.events()) == 2
     assert set(windows(made).values()) == {(0, 3600)}
+
+
+def tomorrow(hours: float = 24) -> DetectSettings:
+    """Return settings that announce a test of an hour."""
+    begin = datetime.fromtimestamp(T0 / 1e9, UTC) + timedelta(hours=hours)
+    test = AnnouncedTest(place=PLACE, begin=begin, end=begin + timedelta(hours=1), by="order")
+    return DetectSettings(test_gas=TestGasSettings(announced=(test,)))
+
+
+def test_what_was_told_and_is_over_leaves_what_is_configured() -> None:
+    """A window that was ended, or has run out, does not hide the settings' window of tomorrow."""
+    records, settings = MemoryRecords(), tomorrow()
+    made = mine(records, detect=settings)
+    assert windows(made) == {PLACE: (86400, 90000)}
+    made.announce(asked(), T0)
+    assert windows(made) == windows(mine(records, now_ns=T0 + S, detect=settings)) == {PLACE: (0, 3600)}
+    for restarted in (T0 + HOUR, T0 + 2 * HOUR):
+        assert windows(mine(records, now_ns=restarted, detect=settings)) == {PLACE: (86400, 90000)}
+    made.announce(replace(asked(), end=True), T0 + 2 * S)
+    assert windows(made) == {PLACE: (86400, 90000)}
+    assert windows(mine(records, now_ns=T0 + 3 * S, detect=settings)) == {PLACE: (86400, 90000)}
+
+
+def test_who_ends_a_test_ends_it_whatever_is_configured_for_then() -> None:
+    """Where the settings' window has begun already the end holds, after a restart too: gas calls."""
+    records, settings = MemoryRecords(), tomorrow(0)
+    made = mine(records, detect=settings)
+    made.announce(asked(), T0 + S)
+    made.announce(replace(asked(), end=True), T0 + 2 * S)
+    again = mine(records, now_ns=T0 + 3 * S, detect=settings)
+    assert [max(end for _, end in windows(one).values()) for one in (made, again)] == [2, 2]
+
+
+def test_what_takes_the_stead_of_the_settings_is_logged_once() -> None:
+    """The log names the place whose configured window does not hold, and not at every word about it."""
+    with capture_logs() as logs:
+        made = mine(detect=tomorrow())
+        for second in (1, 2):
+            made.announce(asked(end=HOUR + second), T0 + second * S)
+    assert [line["place"] for line in logs if "test_gas.announced" in line["event"]] == [PLACE]
 
 
 def test_what_stands_nowhere_cannot_be_ended() -> None:
