@@ -175,6 +175,13 @@ def test_an_announced_test_at_a_single_meter_needs_the_gas_that_was_announced():
     assert found[-1][1:3] == (layout.REFUTED, layout.LEVEL)
 
 
+@pytest.mark.parametrize("gas", [5.1, 60.0])
+def test_a_bottle_above_what_always_calls_excuses_no_single_meter(gas):
+    """A gas that no plateau below the highest level can exceed bounds nothing: a neighbour is needed."""
+    readings = story(160, (0, bottle()), kinds=(METER, AIR))
+    assert check((METER, AIR), readings, gas=gas, window=(START, START + 600 * S)) == []
+
+
 def test_gas_left_on_is_paged_after_the_bound():
     """Test gas that nobody takes away is refuted after three minutes, in an announced window at its end."""
     found = check(FACE, story(400, (0, bottle())))
@@ -320,6 +327,8 @@ LIVES = (
         {"gas": 2.2, "window": (START, START + 80 * S)},
     ),
     ((METER, AIR), story(90, (0, bottle()), kinds=(METER, AIR)), {"window": HOURS}),
+    ((METER, AIR), story(90, (0, bottle()), kinds=(METER, AIR)), {"gas": 5.0, "window": HOURS}),
+    ((METER, AIR), story(90, (0, bottle()), kinds=(METER, AIR)), {"gas": 5.1, "window": HOURS}),
     ((METER, METER), story(90, (0, bottle()), kinds=(METER, METER)), {}),
     (FACE, story(90, (0, bottle()), (1, lambda s: 0.2 if s < 75 else 0.7)), {"window": HOURS}),
     (FACE, story(200, (0, TWICE), (1, steps((45, 0.6), (60, 0.2)))), {}),  # refuted, gone, tested
@@ -375,7 +384,7 @@ def _errors(module):
 @pytest.mark.timeout(600)
 def test_planted_errors_are_caught():
     """No planted sign or comparison error in what decides goes unnoticed."""
-    functions = ("doubt", "until", "lowest", "usual", "undecided", "decide", "running", "follow")
+    functions = ("doubt", "lone", "until", "lowest", "usual", "undecided", "decide", "running", "follow")
     same = (
         "- NEAR: sign",  # a billionth less or more: only a rounding error would show it
         "+ NEAR: sign",

@@ -26,6 +26,7 @@ class Point:
         self.x = self.ref = self.mark = math.nan
         self.kept = []
         self.stage, self.told = IDLE, False
+        self.trial_end, self.bottle = 0, math.nan
         self.onset = self.high = self.low_since = None
         self.base = self.mid = self.level = self.found = self.low = math.nan
         self.count = self.after = 0
@@ -37,6 +38,12 @@ class Trials:
 
     def __init__(self, points, signs):
         self.points, self.s, self.changes = points, signs, []
+
+    def announce(self, slot, begin, end, gas):
+        """A trial that runs keeps its bottle, and never lasts longer for it."""
+        p = self.points[slot]
+        p.begin, p.end, p.gas = begin, end, gas
+        p.trial_end = min(p.trial_end, end)
 
     def read(self, slot, t, x, good=True):
         p, s = self.points[slot], self.s
@@ -96,10 +103,11 @@ class Trials:
         low, at = self._window(p, t, x)
         if x - low >= s.onset_rise - NEAR:
             told = p.begin <= at and t <= p.end
-            reason, witness = self._doubt(slot, False, told)
+            reason, witness = self._doubt(slot, False, told, p.gas)
             if reason == OK and x > s.most:
                 reason = LEVEL
             if reason == OK:
+                p.trial_end, p.bottle = p.end, p.gas
                 p.told, p.onset, p.base, p.mid, p.level, p.found = told, at, low, x, x, x
                 p.count, p.high, p.low_since, p.curve = 1, None, None, [(t, x)]
                 for other in self.points:
@@ -121,10 +129,10 @@ class Trials:
 
     def _trial(self, slot, p, t, x):
         s = self.s
-        reason, witness = self._doubt(slot, True, p.told)
+        reason, witness = self._doubt(slot, True, p.told, p.bottle)
         since, rise = t - p.onset, p.found - p.base
         gas = x >= p.base + 0.5 * rise
-        most = min(s.most, 1.2 * p.gas + 0.1) if p.told and not math.isnan(p.gas) else s.most
+        most = min(s.most, 1.2 * p.bottle + 0.1) if p.told and not math.isnan(p.bottle) else s.most
         if reason == OK and x > most:
             reason = LEVEL
         if reason != OK:
@@ -168,10 +176,10 @@ class Trials:
 
     def _until(self, p):
         if p.told:
-            return min(p.end, p.onset + self.s.announced_ns)
+            return min(p.trial_end, p.onset + self.s.announced_ns)
         return p.onset + self.s.bound_ns
 
-    def _doubt(self, slot, marked, told):
+    def _doubt(self, slot, marked, told, gas):
         s, meter = self.s, self.points[slot]
         kinds = []
         for m, p in enumerate(self.points):
@@ -193,7 +201,7 @@ class Trials:
             kinds.append(p.kind)
         if AIR not in kinds:
             return NO_AIR, None
-        if METER not in kinds and (not told or math.isnan(meter.gas)):
+        if METER not in kinds and not (told and not math.isnan(gas) and gas <= s.most):
             return NO_NEIGHBOUR, None
         return OK, None
 

@@ -29,9 +29,12 @@ GAS = Text(kk=", баллонда {x} %", ru=", в баллоне {x} %", en=", 
 
 
 def event(
-    announced: Announcement, point: PointInfo, now_ns: int, *, comment: str = "", key: str = ""
+    announced: Announcement, point: PointInfo, now_ns: int, *, actor: str, comment: str = "", key: str = ""
 ) -> AlertEvent:
-    """Return the row of an announcement; ``key`` is that of the command, see ``row_name``."""
+    """Return the row of an announcement, or of its end; ``actor`` says so now, whoever announced it.
+
+    ``key`` is that of the command, see ``row_name``.
+    """
     row = remark(RULE_ID, point.place, now_ns, now_ns, detector="test-gas", text=_text(announced, now_ns))
     return AlertEvent(
         key=row_name(key or f"{now_ns}-{announced.from_ns}-{announced.to_ns}", point.place),
@@ -39,7 +42,7 @@ def event(
         alert=replace(row, site=point.site, zone=point.zone, quantity=point.quantity, unit=point.unit),
         time_ns=now_ns,
         service_ns=now_ns,
-        actor=announced.actor,
+        actor=actor,
         comment=comment,
         announced=announced,
     )

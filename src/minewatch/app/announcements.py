@@ -71,7 +71,7 @@ class Announcements:
         made = [
             before.get(info.place)
             or self._unchanged(said, asked.comment, now_ns)
-            or announced.event(said, info, now_ns, comment=asked.comment, key=asked.key)
+            or announced.event(said, info, now_ns, actor=asked.actor, comment=asked.comment, key=asked.key)
             for info in meters
             if (said := self._said(asked, info.place, now_ns)) is not None
         ]
@@ -98,7 +98,7 @@ class Announcements:
         row = self._standing.get(place)
         if row is None or row.announced is None or row.announced.to_ns <= now_ns:
             return None
-        return replace(row.announced, to_ns=now_ns, actor=asked.actor)
+        return replace(row.announced, to_ns=now_ns)
 
     def _unchanged(self, said: Announcement, comment: str, now_ns: int) -> AlertEvent | None:
         """Return the row that stands where it says the same from now on: the journal needs no other."""

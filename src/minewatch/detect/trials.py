@@ -24,7 +24,7 @@ from minewatch.contracts import (
     TrialChange,
     TrialStage,
 )
-from minewatch.detect.kernels.layout import NONE, Rows
+from minewatch.detect.kernels.layout import NONE, Row, Rows
 from minewatch.detect.kernels.trial import expire, note_change, watch
 from minewatch.detect.kernels.trial_layout import (
     AFTER,
@@ -52,7 +52,8 @@ REASONS = (
 )  # fmt: skip
 ROOM = 256
 LEARNED = TRIAL.names[TRIAL.names.index("last_ns") :] if TRIAL.names else ()
-KEPT = np.dtype([("point", "i4"), ("row", TRIAL), ("place", PLACE)])  # a row of a snapshot
+SAID = np.dtype([("from_ns", "i8"), ("to_ns", "i8"), ("gas_pct", "f8"), ("actor", "U200")])
+KEPT = np.dtype([("point", "i4"), ("row", TRIAL), ("place", PLACE), ("said", SAID)])  # a row of a snapshot
 NOTHING: Rows = np.zeros(0, KEPT)
 
 
@@ -71,6 +72,8 @@ class Trials:
         self._places = np.zeros(0, PLACE)
         self._announced: dict[str, Announcement] = {}
         self._window: dict[int, Announcement] = {}  # by point, as its row has it
+        self._tried: dict[int, Announcement] = {}  # by point, as it was when its last trial began
+        self._named: dict[int, str] = {}  # the places of points
         for test in settings.announced:
             self._announced[test.place] = test.said()
         self._changes = np.zeros(ROOM, CHANGE)
@@ -106,16 +109,21 @@ class Trials:
             self._rows[before:], self._points[before:] = more, ids
         self._grouped = False
         for point, info in enumerate(points, first):
+            self._named[point] = info.place
             if (announced := self._announced.get(info.place)) is not None:
                 self.announce(announced, point)
 
     def announce(self, announced: Announcement, point: int) -> None:
-        """Expect a test at a meter in a window; a later announcement for the place takes its stead."""
+        """Expect a test at a meter in a window; a later announcement for the place takes its stead.
+
+        A trial that runs keeps its bottle and who announced it, and at most ends earlier.
+        """
         self._announced[announced.place] = announced
         if 0 <= point < len(self._slot) and (slot := int(self._slot[point])) >= 0:
             row = self._rows[slot]
             row["announced_from"], row["announced_to"] = announced.from_ns, announced.to_ns
             row["gas"] = announced.gas_pct
+            row["trial_to"] = min(int(row["trial_to"]), announced.to_ns)
             self._window[point] = announced
 
     def meters(self) -> frozenset[int]:
@@ -183,6 +191,9 @@ class Trials:
         kept["point"], kept["row"] = self._points, self._rows
         if len(kept):
             kept["place"] = self._places[self._rows["group"]]
+        for point, said in self._tried.items():
+            if (slot := int(self._slot[point])) >= 0:
+                kept["said"][slot] = said.from_ns, said.to_ns, said.gas_pct, said.actor
         return kept
 
     def take_over(self, kept: Rows, target: I8) -> None:
@@ -198,9 +209,21 @@ class Trials:
         slot, kept = slot[same], kept[same]
         for name in LEARNED:
             self._rows[name][slot] = kept["row"][name]
+        for row in kept[kept["row"]["told"] != 0]:
+            self._resume(int(target[row["point"]]), row["said"])
         for name in ("stage", "since_ns", "calm_ns"):
             self._places[name][self._rows["group"][slot]] = kept["place"][name]
         self._recount()
+
+    def _resume(self, point: int, said: Row) -> None:
+        """Know again who announced a trial, and that its window was ended since the snapshot."""
+        self._tried[point] = Announcement(
+            self._named[point], int(said["from_ns"]), int(said["to_ns"]), str(said["actor"]),
+            float(said["gas_pct"]),
+        )  # fmt: skip
+        if (latest := self._window.get(point)) is not None:
+            row = self._rows[self._slot[point]]
+            row["trial_to"] = min(int(row["trial_to"]), latest.to_ns)
 
     def _evidence(self, group: int, ts_ns: int) -> PlaceEvidence:
         rows, place = self._rows, self._places[group]
@@ -243,20 +266,25 @@ class Trials:
         self._first = np.searchsorted(group[self._members], np.arange(len(self._groups) + 1)).astype(np.int64)
 
     def _told(self, n: int) -> list[TrialChange]:
-        return [_change(row, self._points, self._window) for row in self._changes[:n]]
+        for row in self._changes[:n][self._changes["stage"][:n] == SUSPECTED]:
+            point = int(self._points[int(row["slot"])])
+            self._tried.pop(point, None)
+            if row["told"]:
+                self._tried[point] = self._window[point]
+        return [_change(row, self._points, self._tried) for row in self._changes[:n]]
 
 
 def _fresh(n: int) -> Rows:
     rows = np.zeros(n, TRIAL)
     for name in ("last_ns", "before_ns", "good_ns", "heard_ns", "onset_ns", "high_ns", "low_ns"):
         rows[name] = NONE
-    for name in ("gas", "last", "ref", "mark", "base", "mid", "level", "found", "low"):
+    for name in ("gas", "bottle", "last", "ref", "mark", "base", "mid", "level", "found", "low"):
         rows[name] = np.nan
     rows["announced_from"], rows["announced_to"] = 1, 0
     return rows
 
 
-def _change(row: np.void, points: NDArray[np.int32], windows: Mapping[int, Announcement]) -> TrialChange:
+def _change(row: np.void, points: NDArray[np.int32], tried: Mapping[int, Announcement]) -> TrialChange:
     witness, point = int(row["witness"]), int(points[int(row["slot"])])
     return TrialChange(
         point=point,
@@ -274,5 +302,5 @@ def _change(row: np.void, points: NDArray[np.int32], windows: Mapping[int, Annou
         witness=int(points[witness]) if witness >= 0 else -1,
         witness_value=float(row["witness_value"]),
         witness_usual=float(row["witness_usual"]),
-        announcement=windows.get(point) if row["told"] else None,
+        announcement=tried.get(point) if row["told"] else None,
     )

@@ -278,3 +278,12 @@ def test_what_the_journal_refuses_does_not_hold_until_it_is_written() -> None:
     records.full = False
     made.tick(T0 + S)
     assert windows(made) == {PLACE: (0, 3600)}
+
+
+def test_whoever_ends_a_test_is_not_who_announced_it() -> None:
+    """The end is signed by its own desk; the window it ends keeps who announced it."""
+    made = mine()
+    made.announce(asked(gas_pct=2.2), T0)
+    [row] = made.announce(replace(asked(), actor="desk-2", end=True), T0 + S)
+    assert row.announced is not None
+    assert (row.actor, row.announced.actor, row.announced.gas_pct) == ("desk-2", "desk-1", 2.2)

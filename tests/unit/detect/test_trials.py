@@ -10,9 +10,11 @@ from pydantic import ValidationError
 from kernels.series import examples
 from kernels.test_place import wild
 from kernels.test_trial import AIR, BAROMETER, METER, bottle, story
-from minewatch.contracts import PointInfo, TrialStage
+from minewatch.contracts import Announcement, PointInfo, TrialStage
 from minewatch.detect.engine import Engine
 from minewatch.detect.settings import DetectSettings
+from minewatch.detect.trial_settings import TestGasSettings, signs
+from oracles import trial as oracle
 from unit.detect.mine import START, S, batch
 
 KINDS = {
@@ -153,3 +155,83 @@ def test_any_cut_makes_no_difference(seed, draw):
     second.restore(first.snapshot())
     after = run(second, readings[cut:], 1)
     assert repr((before[0] + after[0], before[1] + after[1])) == repr(expected)
+
+
+def said(begin, end, gas=float("nan"), by="a"):
+    """Return an announcement for the first meter, in seconds from the start."""
+    return Announcement("s/p0", START + begin * S, START + end * S, by, gas)
+
+
+LATER = {
+    "as well": said(90, 4000),
+    "more gas": said(90, 4000, 4.9, "b"),
+    "no gas": said(90, 4000, by="b"),
+    "tomorrow": said(86_400, 90_000, 1.0, "b"),
+    "tomorrow, no gas": said(86_400, 90_000, by="b"),
+}
+
+
+def heading():
+    """Return an engine with one meter and its air."""
+    engine = Engine(DetectSettings())
+    engine.add_points([info("p0", METER), info("p1", AIR)])
+    return engine
+
+
+@pytest.mark.parametrize("later", LATER)
+@pytest.mark.parametrize("cut", [False, True])
+@pytest.mark.parametrize(("end", "until", "top"), [(100, 1e9, 2.2), (4000, 160, 2.2), (4000, 1e9, 2.9)])
+@pytest.mark.parametrize(("kinds", "build"), [(FACE, mine), ((METER, AIR), heading)])
+def test_a_later_announcement_changes_no_trial_that_runs(kinds, build, end, until, top, cut, later):
+    """Told 30 s after the rise, also before a restart: the same changes as without, by the same person."""
+    readings = story(1100, (0, bottle(until=until, gas=top)), kinds=kinds)
+    cut_at = 90 * len(kinds)
+    alone, engine = build(), build()
+    for one in (alone, engine):
+        one.trials.announce(said(0, end, 2.2), 0)
+    wanted, _ = run(alone, readings)
+    found, _ = run(engine, readings[:cut_at])
+    engine.trials.announce(LATER[later], 0)
+    if cut:
+        after = build()
+        after.trials.announce(LATER[later], 0)
+        after.restore(engine.snapshot())
+        engine = after
+    found += run(engine, readings[cut_at:])[0]
+    assert repr(found) == repr(wanted)
+    assert {change.announcement.actor for change in found} == {"a"}
+
+
+def test_a_bottle_told_in_mid_trial_does_not_bound_or_widen_it_in_the_oracle_either():
+    """The oracle, told of more gas 30 s after the rise, finds what it finds without."""
+    found = []
+    for later in (None, LATER["more gas"]):
+        meter = oracle.Point(METER, 0, 2.2, START, START + 100 * S)
+        judge = oracle.Trials([meter, oracle.Point(AIR, 0)], signs(TestGasSettings()))
+        for reading in story(1100, (0, bottle()), kinds=(METER, AIR)):
+            if later and reading[:2] == (0, START + 90 * S):
+                judge.announce(0, later.from_ns, later.to_ns, later.gas_pct)
+            judge.read(*reading)
+        found.append(repr(judge.changes))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("cut", [False, True])
+@pytest.mark.parametrize("tomorrow", [False, True])
+def test_an_end_ends_the_trial_that_runs(tomorrow, cut):
+    """Ended at 90 s, whichever window stands, though the snapshot is older: refuted at the next reading."""
+    readings = story(200, (0, bottle()))
+    engine = mine()
+    engine.trials.announce(said(0, 4000, 2.2), 0)
+    run(engine, readings[:320])
+    ended = said(86_400 if tomorrow else 0, 80)
+    if cut:
+        after = mine()
+        after.trials.announce(ended, 0)
+        after.restore(engine.snapshot())
+        engine = after
+    else:
+        engine.trials.announce(ended, 0)
+    (change,), _ = run(engine, readings[320:])
+    assert (change.reason, change.ts_ns) == ("bound", START + 81 * S)
+    assert change.announcement == said(0, 4000, 2.2)

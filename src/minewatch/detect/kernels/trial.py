@@ -55,13 +55,14 @@ from .trial_layout import (
 
 @kernel
 def doubt(
-    rows: Rows, members: NDArray[np.int64], first: NDArray[np.int64], k: int, marked: bool, announced: bool,
+    rows: Rows, members: NDArray[np.int64], first: NDArray[np.int64], k: int, marked: bool, alone: bool,
     signs: Signs,
 ) -> tuple[int, int]:  # fmt: skip
     """Return (why this is no test gas, which witness says so), (NO_DOUBT, -1) where all are there and quiet.
 
     ``marked`` compares with what was usual when the trial began, else with what is usual now. A witness that
-    was alive and now says nothing, or nothing good, is a doubt; one long dead is no witness.
+    was alive and now says nothing, or nothing good, is a doubt; one long dead is no witness. ``alone``
+    needs no neighbour.
     """
     meter = rows[k]
     g = meter["group"]
@@ -94,16 +95,22 @@ def doubt(
             return PRESSURE, m
     if airs == 0:
         return NO_AIR, -1
-    if neighbours == 0 and not (announced and not np.isnan(meter["gas"])):
+    if neighbours == 0 and not alone:
         return NO_NEIGHBOUR, -1
     return NO_DOUBT, -1
+
+
+@kernel
+def lone(told: bool, gas: float, signs: Signs) -> bool:
+    """Say whether a test needs no neighbour: its gas is known, and not above what always calls."""
+    return bool(told and gas <= signs.most)
 
 
 @kernel
 def until(r: Row, signs: Signs) -> int:
     """Return when a trial is over for good: whoever still measures gas then is paged."""
     if r["told"] != 0:
-        return int(min(r["announced_to"], r["onset_ns"] + signs.announced_ns))
+        return int(min(r["trial_to"], r["onset_ns"] + signs.announced_ns))
     return int(r["onset_ns"] + signs.bound_ns)
 
 
@@ -197,6 +204,8 @@ def begin(
     r = rows[k]
     r["onset_ns"] = at
     r["onset_heard"] = moment
+    r["trial_to"] = r["announced_to"]
+    r["bottle"] = r["gas"]
     r["base"] = low
     r["mid"] = r["last"]
     r["level"] = r["last"]
@@ -224,7 +233,7 @@ def undecided(
     low, at = lowest(r, t, x, signs.onset_ns)
     if x - low >= signs.onset_rise - NEAR:
         told = r["announced_from"] <= at and t <= r["announced_to"]
-        reason, witness = doubt(rows, members, first, k, False, told, signs)
+        reason, witness = doubt(rows, members, first, k, False, lone(told, r["gas"], signs), signs)
         if reason == NO_DOUBT and x > signs.most:
             reason = LEVEL
         if reason == NO_DOUBT:
@@ -273,13 +282,13 @@ def running(
     """Go on where a trial runs (SUSPECTED, TESTED). Return the changes written."""
     r = rows[k]
     told = r["told"] != 0
-    reason, witness = doubt(rows, members, first, k, True, told, signs)
+    reason, witness = doubt(rows, members, first, k, True, lone(told, r["bottle"], signs), signs)
     since = t - r["onset_ns"]
     rise = r["found"] - r["base"]
     gas = x >= r["base"] + 0.5 * rise
     most = signs.most
-    if told and not np.isnan(r["gas"]):
-        most = min(most, 1.2 * r["gas"] + 0.1)
+    if told and not np.isnan(r["bottle"]):
+        most = min(most, 1.2 * r["bottle"] + 0.1)
     if reason == NO_DOUBT and x > most:
         reason = LEVEL
     if reason != NO_DOUBT:
@@ -445,7 +454,9 @@ def expire(
         reason = NO_DOUBT
         witness = k
         if gas or stage == SUSPECTED:
-            reason, witness = doubt(rows, members, first, k, True, r["told"] != 0, signs)
+            reason, witness = doubt(
+                rows, members, first, k, True, lone(r["told"] != 0, r["bottle"], signs), signs
+            )
         if reason != NO_DOUBT:
             pass
         elif stage == SUSPECTED:

@@ -51,6 +51,8 @@ TRIAL = np.dtype(
         ("sign_usual", "f8"),
         ("stage", "u1"),
         ("told", "u1"),  # whether it is an announced trial
+        ("trial_to", "i8"),  # its window and bottle, as announced when it began
+        ("bottle", "f8"),
         ("onset_ns", "i8"),
         ("onset_heard", "i8"),
         ("base", "f8"),
