@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from minewatch.contracts import PointInfo, Quality, ReadingBatch, TrialChange, TrialStage
+from minewatch.contracts import Announcement, PointInfo, Quality, ReadingBatch, TrialChange, TrialStage
 from minewatch.detect import parcel
 from minewatch.detect.company.trust import DRIFT, KINDS, LATE, RESPONSE, Trust
 from minewatch.detect.company.trust_settings import TrustSettings
@@ -111,13 +111,13 @@ def test_a_poisoned_meter_answers_the_barometer_by_a_part():
     part = _last(_trust(alone).take(_batch(table)), RESPONSE)
     assert whole["s/a/x"][0] < 0.2
     assert part["s/a/x"][0] >= 1
-    assert "changes of the barometer as usual: 4" in part["s/a/x"][1]
+    assert "changes of the barometer (10) as usual: 4" in part["s/a/x"][1]
     assert _trust(alone).take(_batch(table))[1][-1].say(0).kk.startswith("a барометрдің соңғы ")
 
 
 def _trial(level: float, n: int) -> TrialChange:
     at = START + n * 86400 * S
-    return TrialChange(0, TrialStage.OVER, "", False, at, at, at, level, 0.2, level, 9.0, 9.0)
+    return TrialChange(0, TrialStage.OVER, "recovered", False, at, at, at, level, 0.2, level, 9.0, 9.0)
 
 
 def test_a_meter_that_shows_less_and_less_of_test_gas_is_told():
@@ -126,6 +126,9 @@ def test_a_meter_that_shows_less_and_less_of_test_gas_is_told():
     calm = [trust.tested([_trial(2.2 + 0.02 * (n % 3), n)]) for n in range(8)]
     assert all(e.value[0] < 1 for said in calm for e in said)
     assert trust.tested([replace(_trial(2.2, 9), level=float("nan"))]) == []
+    hole = replace(_trial(0.6, 9), reason="hole")
+    weak = replace(_trial(1.0, 9), announcement=Announcement("s/a/x", 0, 9, "desk", 1.0))
+    assert [trust.tested([one]) for one in (hole, weak)] == [[], []], "no test, and a weaker bottle"
     (said,) = [trust.tested([_trial(1.6, n)]) for n in range(10, 14)][-1]
     assert (said.place, said.value[0] >= 1) == ("s/a/x", True)
     assert said.say(0).en.startswith("a shows only 7")

@@ -52,6 +52,7 @@ from minewatch.detect.kernels.trust_layout import (
 
 LATE = Counter("minewatch_trust_late_total", "Readings of hours that were closed already: in no mean.")
 
+RECOVERED = "recovered"  # the reason of a test that went as tests go
 GRACE_NS = 60_000_000_000  # how long a step waits for readings that come later
 COVERED = 0.5  # share of a step's readings that its mean needs
 HOLE_STEPS = 3  # what was pending before a longer hole begins anew
@@ -125,7 +126,9 @@ class Trust:
         self._slot = np.full(len(points), -1, np.int64)
         self._slot[members] = np.arange(len(members))
         self._group = np.repeat(np.arange(len(by)), [len(group) for group in by.values()])
-        self._rows = _fresh([keys.get(id(points[p])) or _key(points[p]) for p in members])
+        self._rows = _fresh(
+            [keys.get(id(points[p])) or _key(points[p], self.settings.step_s) for p in members]
+        )
         barometers = _barometers(points)
         self._groups = [self._described(group, points, barometers) for group in by.values()]
         self._open, self._newest = np.zeros(len(by), np.int64), np.zeros(len(by), np.int64)
@@ -149,13 +152,19 @@ class Trust:
         return found, said
 
     def tested(self, trials: Sequence[TrialChange]) -> list[Statistics]:
-        """Take note of what meters showed of test gas, once a test is over; return what that says."""
+        """Take note of what meters showed of test gas, once a test is over; return what that says.
+
+        Only tests that were told to be ones and ended as such count, and of them those whose bottle nobody
+        stated: less shown of a weaker bottle is no loss, and what is shown of a stated one is in the ledger.
+        """
         said: list[Statistics] = []
         way = self.settings
         for trial in trials:
             slot = int(self._slot[trial.point]) if trial.point < len(self._slot) else -1
             shown = trial.level - trial.base
-            if trial.stage is not TrialStage.OVER or slot < 0 or not np.isfinite(shown):
+            if trial.stage is not TrialStage.OVER or trial.reason != RECOVERED:
+                continue
+            if slot < 0 or not np.isfinite(shown) or _bottle_is_stated(trial):
                 continue
             row = self._rows[slot]
             lost, sigmas = response(
@@ -348,9 +357,13 @@ def _fresh(keys: Sequence[int]) -> Rows:
     return rows
 
 
-def _key(info: PointInfo) -> int:
-    """Return what a sensor's memory is worth only with: place, what it measures there, its calibration."""
-    text = repr((info.place, info.zone, info.quantity, info.unit, info.calibration_due_ns))
+def _bottle_is_stated(trial: TrialChange) -> bool:
+    return trial.announcement is not None and np.isfinite(trial.announcement.gas_pct)
+
+
+def _key(info: PointInfo, step_s: float) -> int:
+    """Return what a memory is worth only with: place, what is measured there, calibration, step."""
+    text = repr((info.place, info.zone, info.quantity, info.unit, info.calibration_due_ns, step_s))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little", signed=True)
 
 

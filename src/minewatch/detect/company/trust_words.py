@@ -8,8 +8,8 @@ from minewatch.detect.kernels.trust_layout import BY_BAROMETER, BY_NEIGHBOURS
 
 HOUR_NS, DAY_NS = 3_600_000_000_000, 86_400_000_000_000
 MOVERS = {
-    BY_NEIGHBOURS: Text("көршілерінің соңғы", "последних изменений у соседей", "changes of its neighbours"),
-    BY_BAROMETER: Text("барометрдің соңғы", "последних изменений барометра", "changes of the barometer"),
+    BY_NEIGHBOURS: Text("көршілерінің соңғы", "изменения у соседей", "changes of its neighbours"),
+    BY_BAROMETER: Text("барометрдің соңғы", "изменения барометра", "changes of the barometer"),
 }
 
 
@@ -38,10 +38,11 @@ def unanswered(info: PointInfo, stimulus: int, lost: float, missed: int) -> Text
             en=f"{name} shows only {left} of what it usually showed of test gas.",
         )
     mover = MOVERS[stimulus]
+    so_many = f" ({missed})" if missed else ""  # in brackets: right in every language for every number
     return Text(
-        kk=f"{name} {mover.kk} {missed} өзгерісіне әдеттегідей жауап бермеді: жауабының {left} қалды.",
-        ru=f"{name} не ответил как обычно на {missed} {mover.ru}: от его ответа осталось {left}.",
-        en=f"{name} has not answered the last {missed} {mover.en} as usual: {left} of its answer is left.",
+        kk=f"{name} {mover.kk} өзгерістеріне{so_many} әдеттегідей жауап бермеді: жауабының {left} қалды.",
+        ru=f"{name} не ответил как обычно на последние {mover.ru}{so_many}: от его ответа осталось {left}.",
+        en=f"{name} has not answered the last {mover.en}{so_many} as usual: {left} of its answer is left.",
     )
 
 
