@@ -128,18 +128,20 @@ class Announcements:
                 yield point, info
 
     def _tell(self, standing: Announcement, engine: Engine, now_ns: int) -> None:
-        configured = self._configured.get(standing.place)
-        if configured is not None:
-            if standing.to_ns <= min(now_ns, configured.from_ns):
-                standing = configured  # it is yet to come when what was told is over
-            elif standing.place not in self._overridden:
-                self._overridden.add(standing.place)
-                log.warning(
-                    "an announced test takes the stead of that in detect.test_gas.announced",
-                    place=standing.place,
-                )
         known = self._points.at([standing.place]).tolist()
-        engine.trials.announce(standing, known[0] if known else -1)
+        point = known[0] if known else -1
+        engine.trials.announce(standing, point)
+        configured = self._configured.get(standing.place)
+        if configured is None:
+            return
+        if standing.to_ns <= min(now_ns, configured.from_ns):
+            engine.trials.announce(configured, point)  # yet to come; what was told is over, and ended first
+        elif standing.place not in self._overridden:
+            self._overridden.add(standing.place)
+            log.warning(
+                "an announced test takes the stead of that in detect.test_gas.announced",
+                place=standing.place,
+            )
 
 
 def _answers(row: AlertEvent, asked: Announce) -> bool:

@@ -203,6 +203,17 @@ def test_who_ends_a_test_ends_it_whatever_is_configured_for_then() -> None:
     assert [max(end for _, end in windows(one).values()) for one in (made, again)] == [2, 2]
 
 
+def test_an_end_reaches_the_test_that_runs_though_another_is_configured() -> None:
+    """The detector hears of the end before it hears of tomorrow's window: the running test is over then."""
+    made = mine(detect=tomorrow())
+    made.announce(asked(), T0)
+    rows = made.engine.trials._rows
+    rows["trial_to"] = T0 + HOUR  # as where a test began in the window
+    made.announce(replace(asked(), end=True), T0 + 2 * S)
+    assert rows["trial_to"].min() == T0 + 2 * S
+    assert windows(made) == {PLACE: (86400, 90000)}
+
+
 def test_what_takes_the_stead_of_the_settings_is_logged_once() -> None:
     """The log names the place whose configured window does not hold, and not at every word about it."""
     with capture_logs() as logs:
