@@ -52,7 +52,8 @@ REASONS = (
 )  # fmt: skip
 ROOM = 256
 LEARNED = TRIAL.names[TRIAL.names.index("last_ns") :] if TRIAL.names else ()
-SAID = np.dtype([("from_ns", "i8"), ("to_ns", "i8"), ("gas_pct", "f8"), ("actor", "U200")])
+# of the name 48 characters: a longer one is cut in a test that outlives a restart
+SAID = np.dtype([("from_ns", "i8"), ("to_ns", "i8"), ("gas_pct", "f8"), ("actor", "U48")])
 KEPT = np.dtype([("point", "i4"), ("row", TRIAL), ("place", PLACE), ("said", SAID)])  # a row of a snapshot
 NOTHING: Rows = np.zeros(0, KEPT)
 
