@@ -235,3 +235,19 @@ def test_an_end_ends_the_trial_that_runs(tomorrow, cut):
     (change,), _ = run(engine, readings[320:])
     assert (change.reason, change.ts_ns) == ("bound", START + 81 * S)
     assert change.announcement == said(0, 4000, 2.2)
+
+
+@pytest.mark.parametrize("later", [None, LATER["tomorrow"]])
+def test_looking_at_a_trial_that_is_only_suspected_forgets_nobody(later):
+    """After a restart within the first seconds, with another window or none: who announced it stays so."""
+    engine = mine()
+    engine.trials.announce(said(0, 4000, 2.2), 0)
+    found, _ = run(engine, story(64, (0, bottle())))
+    assert [change.stage for change in found] == [TrialStage.SUSPECTED]
+    after = mine()
+    if later is not None:
+        after.trials.announce(later, 0)
+    after.restore(engine.snapshot())
+    for _ in range(2):
+        (standing,) = after.standing_trials(START + 64 * S)
+        assert (standing.stage, standing.announcement) == (TrialStage.SUSPECTED, said(0, 4000, 2.2))
