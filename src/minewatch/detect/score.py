@@ -42,7 +42,6 @@ QUANTITIES = {
     "noise-dose-3db": "noise",
 }
 GATES = {"ewma": 100, "cusum": 100, "robust-z": 100}
-BY_TIME = -1  # a gate that depends on how far rows lie apart
 # A series is counted in rows, whatever its rate: times that live data must last are none here.
 OF_SERIES = {"novelty_memory_s": 0.0, "novelty_warm_up_s": 0.0, "novelty_gate_s": 0.0}
 RATE = "rate-of-rise"
@@ -72,13 +71,13 @@ def score_series(
     rate of rise (the end of its interval nearer to 0 is judged), and of the point: low, high, resolution,
     interval_s, sentinels. Raises ConfigError for an unknown detector or parameter, or a threshold missing.
     """
-    statistic = _statistic(name, ts_ns, values, call := _call(name, parameters or {}))
+    statistic = _statistic(name, ts_ns, values, call := _call(name, parameters or {}, ts_ns))
     size = np.abs(statistic)
     with np.errstate(invalid="ignore"):
         score = np.where(np.isinf(size), 1.0, size / (size + call.threshold))
     score = np.where(np.isnan(size), 0.0, score)
     score[:train_rows] = 0.0
-    return score, _gated(score >= 0.5, _shift_gate(ts_ns, call) if call.gate < 0 else call.gate)
+    return score, _gated(score >= 0.5, call.gate)
 
 
 def _statistic(name: str, ts_ns: I8, values: F8, call: _Call) -> F8:
@@ -103,12 +102,12 @@ def _statistic(name: str, ts_ns: I8, values: F8, call: _Call) -> F8:
     return column
 
 
-def _shift_gate(ts_ns: I8, call: _Call) -> int:
+def _two_windows(ts_ns: I8, settings: DetectSettings) -> int:
     """Return the rows of two windows of the level shift: so long one shift is seen."""
     if len(ts_ns) < 2:
         return 0
     spacing_s = float(np.median(np.diff(ts_ns))) / 1e9
-    return round(2 * call.settings.level_window_s / spacing_s) if spacing_s > 0 else 0
+    return round(2 * settings.level_window_s / spacing_s) if spacing_s > 0 else 0
 
 
 def _asking(detector: int) -> LimitTable:
@@ -132,7 +131,7 @@ def _gated(over: B1, gate: int) -> B1:
     return alarm
 
 
-def _call(name: str, parameters: Mapping[str, str | float]) -> _Call:
+def _call(name: str, parameters: Mapping[str, str | float], ts_ns: I8) -> _Call:
     detector = DETECTORS[index(name, where="--detector")]
     own = [p.name for p in detector.parameters]
     known = ["threshold", "gate", *own, *OF_POINT, *(["between_alarms"] if name in BETWEEN else [])]
@@ -152,7 +151,8 @@ def _call(name: str, parameters: Mapping[str, str | float]) -> _Call:
             f"{first['input']!r} does not fit", where=f"--set {first['loc'][0]}", mend=f"{first['msg']}."
         ) from None
     threshold = _threshold(name, parameters, settings)
-    gate = _number(parameters, "gate", GATES.get(name, 0))
+    own_gate = _two_windows(ts_ns, settings) if name == "level-shift" else GATES.get(name, 0)
+    gate = _number(parameters, "gate", own_gate)
     if not 0 <= gate < 1e12:
         raise ConfigError(f"{gate} does not fit", where="--set gate", mend="Give readings, 0 or more.")
     confidence = _number(parameters, "confidence", 0.0)
@@ -161,8 +161,6 @@ def _call(name: str, parameters: Mapping[str, str | float]) -> _Call:
             f"{confidence} does not fit", where="--set confidence", mend="Give a share from 0.5 to under 1."
         )
     point = _point(parameters, QUANTITIES.get(name, "value"))
-    if name == "level-shift" and "gate" not in parameters:
-        gate = BY_TIME
     return _Call(settings, point, threshold, int(gate), confidence)
 
 

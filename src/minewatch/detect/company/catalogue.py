@@ -238,6 +238,6 @@ def score_names() -> tuple[str, ...]:
     """Return the names of all detectors by id, "" where there is none."""
     names = [""] * (max(IDS.values()) + 1)
     names[: len(NAMES)] = NAMES
-    for detector in (*COMPANY, *TRUST):
-        names[detector.id] = detector.name
+    for name, number in IDS.items():
+        names[number] = name
     return tuple(names)

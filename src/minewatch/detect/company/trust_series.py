@@ -11,11 +11,11 @@ from minewatch.detect.company import trust_words
 from minewatch.detect.company.neighbours import judged
 from minewatch.detect.company.scorer import Scored
 from minewatch.detect.company.series import Rowwise, given_of
+from minewatch.detect.company.trust import HALF
 from minewatch.detect.kernels.trust import LEAST_OTHERS, walk_drift, walk_response
 from minewatch.detect.kernels.trust_layout import BY_BAROMETER, DRIFT, RESPONSE
 from minewatch.errors import ConfigError
 
-HALF = 0.5  # of an answer; more is lost
 LEAST = 1e-9  # of what has to be above 0
 
 

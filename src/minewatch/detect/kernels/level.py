@@ -6,14 +6,13 @@ import numpy as np
 
 from .jit import kernel
 from .layout import NONE, Row, Rows
-from .median import median_of
+from .median import NORMAL, median_of
 
 BLOCKS = 24  # of a window
 LEAST = 18  # of them measured, in either window
 LARGEST = 1e15  # no instrument reads more: passed over like NaN
 TINY = 1e-12  # no sigma is less
 WIDEST = 1e6  # what is said stays within +-1e6, so that it is always finite
-NORMAL = 1.4826  # sigmas of a normal noise in one MAD
 
 LEVEL = np.dtype(
     [

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from .jit import kernel
 
+NORMAL = 1.4826  # sigmas of a normal noise in one median distance from the median
+
 
 @kernel
 def median_of(values: NDArray[np.float64], count: int) -> float:

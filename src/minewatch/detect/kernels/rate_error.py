@@ -6,7 +6,7 @@ import numpy as np
 
 from .jit import kernel
 from .layout import RATE_KEPT, Row
-from .median import median_of
+from .median import NORMAL, median_of
 from .rate import median_of_3
 
 MEDIAN_OF_3 = 0.4487  # variance of the median of three normal readings, in variances of one
@@ -43,7 +43,7 @@ def rate_error(rise: Row, rate: float, half_step: float) -> float:
         off[k] = abs(kept_value[slot] - line)
         ordered[k] = off[k]
     step = 2.0 * half_step
-    most = WILD * max(1.4826 * median_of(ordered, kept), step)
+    most = WILD * max(NORMAL * median_of(ordered, kept), step)
     squares = 0.0
     for k in range(kept):
         squares += min(off[k], most) ** 2

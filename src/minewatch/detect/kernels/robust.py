@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 
 from .jit import kernel
 from .layout import Row, Rows
+from .median import NORMAL
 
 MOST = 63  # readings that can be kept
 LARGEST = 1e15  # no instrument reads more: passed over like NaN
 TINY = 1e-12  # no sigma is less
 WIDEST = 1e6  # z is reported within +-1e6, so that it is always finite
-NORMAL = 1.4826  # sigmas of a normal noise in one MAD
 
 ROBUST = np.dtype(
     [

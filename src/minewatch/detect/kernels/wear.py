@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .jit import kernel
 from .layout import NONE, Row, Rows
-from .median import median_of
+from .median import NORMAL, median_of
 
 HOUR_NS = 3_600_000_000_000
 PARTS = 24  # of the baseline: its level is the median of their means
@@ -75,7 +75,7 @@ def learn_baseline(row: Row, x: float, elapsed: float) -> None:
     base = median_of(row["part"], PARTS)
     for k in range(PARTS):
         row["part"][k] = abs(row["part"][k] - base)
-    unit = max(CHANGE * abs(base), NOISE * 1.4826 * median_of(row["part"], PARTS))
+    unit = max(CHANGE * abs(base), NOISE * NORMAL * median_of(row["part"], PARTS))
     if unit <= 0.0:
         return
     row["ready"] = 1
